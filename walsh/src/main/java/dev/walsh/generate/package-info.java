@@ -1,0 +1,5 @@
+/** Text from a trained model. */
+@NullMarked
+package dev.walsh.generate;
+
+import org.jspecify.annotations.NullMarked;
