@@ -1,0 +1,131 @@
+package dev.walsh.config;
+
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+
+/**
+ * The shape of a GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings.
+ *
+ * @param layers number of blocks
+ * @param width channels of the residual stream, d
+ * @param heads attention heads; each has width / heads channels
+ * @param hidden width of the MLP
+ * @param context the longest sequence trained on, in tokens
+ * @param vocabulary number of token ids of the tokenizer; the embedding has {@link #paddedVocabulary()} rows
+ * @param projection the attention output projection
+ */
+public record ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection) {
+  /** The epsilon inside RMSNorm's root. */
+  public static final double NORM_EPSILON = 1e-5;
+  /** The base of RoPE's wavelengths. */
+  public static final double ROPE_BASE = 10_000;
+  private static final int GPT2_VOCABULARY = 50_257;
+  private static final int BYTE_VOCABULARY = 257;
+  private static final Map<String, ModelConfig> PRESETS = presets();
+
+  public ModelConfig {
+    positive("layers", layers);
+    positive("width", width);
+    positive("heads", heads);
+    positive("hidden", hidden);
+    positive("context", context);
+    positive("vocabulary", vocabulary);
+    if (width % heads != 0) {
+      throw new UserError("heads = " + heads + " does not divide width = " + width + "; use a number of heads that does, such as "
+          + nearestDivisor(width, heads));
+    }
+    if (width / heads % 2 != 0) {
+      throw new UserError(
+          "width / heads = " + width / heads + " is odd, but RoPE rotates pairs of channels; change width or heads so that it is even");
+    }
+  }
+
+  private static void positive(String name, int value) {
+    if (value <= 0)
+      throw new UserError("the model's " + name + " is " + value + "; it must be positive");
+  }
+
+  private static int nearestDivisor(int width, int heads) {
+    for (int away = 1;; away++) {
+      if (heads - away > 0 && width % (heads - away) == 0)
+        return heads - away;
+      if (width % (heads + away) == 0)
+        return heads + away;
+    }
+  }
+
+  private static Map<String, ModelConfig> presets() {
+    var presets = new LinkedHashMap<String, ModelConfig>();
+    presets.put("nano", dense(4, 256, 4, 256, BYTE_VOCABULARY));
+    presets.put("124M", dense(12, 768, 12, 1024, GPT2_VOCABULARY));
+    presets.put("354M", dense(24, 1024, 16, 1024, GPT2_VOCABULARY));
+    presets.put("757M", dense(24, 1536, 16, 1024, GPT2_VOCABULARY));
+    presets.put("1.7B", dense(32, 2048, 16, 1024, GPT2_VOCABULARY));
+    presets.put("2.6B", dense(32, 2560, 20, 1024, GPT2_VOCABULARY));
+    presets.put("3.9B", dense(48, 2560, 20, 1024, GPT2_VOCABULARY));
+    presets.put("5.6B", dense(48, 3072, 24, 1024, GPT2_VOCABULARY));
+    return presets;
+  }
+
+  private static ModelConfig dense(int layers, int width, int heads, int context, int vocabulary) {
+    return new ModelConfig(layers, width, heads, defaultHidden(width), context, vocabulary, Projection.named("dense"));
+  }
+
+  /** SwiGLU's usual hidden width: 8/3 of the model's, rounded up to a multiple of 64. */
+  public static int defaultHidden(int width) {
+    return Math.ceilDiv(8 * width, 3 * 64) * 64;
+  }
+
+  /** The names of the presets, smallest first. */
+  public static Iterable<String> presetNames() {
+    return PRESETS.keySet();
+  }
+
+  /** Reads a preset's name or the path of a JSON file with this record's fields. */
+  public static ModelConfig parse(String presetOrFile) {
+    var preset = PRESETS.get(presetOrFile);
+    if (preset != null)
+      return preset;
+    if (!presetOrFile.endsWith(".json")) {
+      throw new UserError(
+          "the model '" + presetOrFile + "' is unknown; use one of " + String.join(", ", PRESETS.keySet()) + " or a .json file");
+    }
+    var file = Path.of(presetOrFile);
+    if (!Files.isRegularFile(file))
+      throw new UserError("the model file " + file + " does not exist");
+    try {
+      return Json.PRETTY.readValue(file.toFile(), ModelConfig.class);
+    } catch (JacksonException e) {
+      if (e.getCause() instanceof UserError mistake)
+        throw new UserError(file + ": " + mistake.getMessage(), e);
+      throw new UserError("the model file " + file + " is not a model: " + e.getOriginalMessage(), e);
+    }
+  }
+
+  @JsonIgnore
+  public int headWidth() {
+    return width / heads;
+  }
+
+  /** Rows of the embedding: the vocabulary rounded up to a multiple of 64, the shape that matrix units like. */
+  @JsonIgnore
+  public int paddedVocabulary() {
+    return Math.ceilDiv(vocabulary, 64) * 64;
+  }
+
+  public ModelConfig with(Projection projection) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection);
+  }
+
+  public ModelConfig withVocabulary(int vocabulary) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection);
+  }
+
+  public ModelConfig withContext(int context) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection);
+  }
+}

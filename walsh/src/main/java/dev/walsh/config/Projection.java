@@ -1,0 +1,50 @@
+package dev.walsh.config;
+
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/**
+ * What stands between the concatenated heads and the residual stream: a map of width to width, then an optional elementwise affine
+ * {@code alpha ⊙ (…) + beta}.
+ *
+ * @param mix the d×d map
+ * @param alpha whether a learned gain a channel follows
+ * @param beta whether a learned offset a channel follows
+ */
+public record Projection(Mix mix, boolean alpha, boolean beta) {
+  /** The d×d maps. */
+  public enum Mix {
+    /** A learned matrix, as in every transformer. */
+    DENSE,
+    /** The fixed orthonormal Walsh–Hadamard matrix (arXiv 2603.08343). */
+    HADAMARD,
+    /** Nothing: the control that shows what the transform itself does. */
+    IDENTITY;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Reads a name of {@link #names()}: the learned matrix stands alone, the fixed maps are followed by alpha and beta. */
+  public static Projection named(String name) {
+    for (var mix : Mix.values()) {
+      if (mix.toString().equals(name))
+        return new Projection(mix, mix != Mix.DENSE, mix != Mix.DENSE);
+    }
+    throw new UserError("the projection '" + name + "' is unknown; use one of " + names());
+  }
+
+  public static String names() {
+    return Arrays.stream(Mix.values()).map(Mix::toString).collect(Collectors.joining(", "));
+  }
+
+  /** The name that {@link #named} reads; a deviation from the named flags is spelled out. */
+  @Override
+  public String toString() {
+    var usual = mix != Mix.DENSE;
+    return mix + (alpha == usual ? "" : alpha ? "+alpha" : "-alpha") + (beta == usual ? "" : beta ? "+beta" : "-beta");
+  }
+}

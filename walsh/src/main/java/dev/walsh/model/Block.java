@@ -1,0 +1,50 @@
+package dev.walsh.model;
+
+import dev.walsh.config.ModelConfig;
+import dev.walsh.tensor.Weights;
+import org.bytedeco.pytorch.Tensor;
+
+/** One layer: attention and MLP, each reading the normed residual stream and joining it again. */
+final class Block {
+  private final ModelConfig config;
+  private final Attention attention;
+  private final OutputProjection attentionOut;
+  private final Mlp mlp;
+  private final OutputProjection mlpOut;
+  private final Tensor attentionGain;
+  private final Tensor mlpGain;
+
+  Block(ModelConfig config, Rope rope, Weights.Path path) {
+    this.config = config;
+    attentionGain = path.constant("attn_norm.gain", 1, config.width());
+    attention = new Attention(config, rope, path.at("attn"));
+    attentionOut = OutputProjection.ofAttention(config, path.at("attn").at("out"));
+    mlpGain = path.constant("mlp_norm.gain", 1, config.width());
+    mlp = new Mlp(config, path.at("mlp"));
+    mlpOut = OutputProjection.ofMlp(config, path.at("mlp").at("down"));
+  }
+
+  /** The gain of the norm that this block reads through. */
+  Tensor gain() {
+    return attentionGain;
+  }
+
+  /** in: twice (B,T,C), nextGain: (C), of the norm after this block -> twice (B,T,C). */
+  Joined apply(Joined in, Tensor nextGain) {
+    var middle = attentionOut.join(attention.apply(in.normed()), in.residual(), mlpGain);
+    return mlpOut.join(mlp.apply(middle.normed()), middle.residual(), nextGain);
+  }
+
+  /** What attention costs, its output projection included. */
+  Cost attentionCost(int length) {
+    return Norm.cost(config.width()).plus(attention.cost(length)).plus(attentionOut.cost());
+  }
+
+  Cost outputProjectionCost() {
+    return attentionOut.cost();
+  }
+
+  Cost mlpCost() {
+    return Norm.cost(config.width()).plus(mlp.cost()).plus(mlpOut.cost());
+  }
+}

@@ -1,0 +1,32 @@
+package dev.walsh.model;
+
+/**
+ * What a part of the model costs, for one token: each part computes its own, and the model adds them up.
+ *
+ * @param parameters trainable scalars
+ * @param forward floating-point operations of the forward pass (a multiply-add is 2)
+ * @param backward floating-point operations of the backward pass
+ * @param saved elements kept from forward to backward
+ */
+public record Cost(long parameters, double forward, double backward, double saved) {
+  public static final Cost NOTHING = new Cost(0, 0, 0, 0);
+
+  /** A learned matrix of {@code in} to {@code out} channels: one product forward, two backward; its input is kept. */
+  public static Cost matrix(long in, long out) {
+    return new Cost(in * out, 2.0 * in * out, 4.0 * in * out, in);
+  }
+
+  /** An elementwise step over {@code channels}: linear work, counted as one operation forward and two backward. */
+  public static Cost elementwise(long parameters, long channels) {
+    return new Cost(parameters, channels, 2.0 * channels, channels);
+  }
+
+  public Cost plus(Cost other) {
+    return new Cost(parameters + other.parameters, forward + other.forward, backward + other.backward, saved + other.saved);
+  }
+
+  /** Floating-point operations of a training step, for one token. */
+  public double training() {
+    return forward + backward;
+  }
+}

@@ -1,0 +1,82 @@
+package dev.walsh.model;
+
+import dev.walsh.config.ModelConfig;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Weights;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
+public final class Gpt {
+  private final ModelConfig config;
+  private final Tensor embedding;
+  private final List<Block> blocks = new ArrayList<>();
+  private final Tensor finalGain;
+
+  /** Makes the weights of a model in {@code weights}. */
+  public Gpt(ModelConfig config, Weights weights) {
+    this.config = config;
+    embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
+    var rope = new Rope(config, weights.at("rope"));
+    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, weights.at("h").at(Integer.toString(i))));
+    finalGain = weights.at("norm").constant("gain", 1, config.width());
+  }
+
+  public ModelConfig config() {
+    return config;
+  }
+
+  /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
+  public Tensor hidden(Tensor ids) {
+    var x = torch.embedding(embedding, ids);
+    var stream = new Joined(x, Norm.apply(x, blocks.getFirst().gain()));
+    for (int i = 0; i < blocks.size(); i++) {
+      stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);
+    }
+    return stream.normed();
+  }
+
+  /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */
+  public Tensor logits(Tensor hidden) {
+    return torch.linear(hidden, embedding);
+  }
+
+  /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
+  public Tensor loss(Tensor ids, Tensor targets) {
+    var logits = logits(hidden(ids)).view(-1, config.paddedVocabulary());
+    // A loss rounded to bf16 has three digits.
+    var wide = Dtype.of(logits).bytes() < Dtype.F32.bytes() ? logits.to(Dtype.F32.scalarType()) : logits;
+    return torch.cross_entropy_loss(wide, targets.view(-1));
+  }
+
+  /** What each part costs a token, in sequences of {@code length}, in the order in which data passes. */
+  public Map<String, Cost> costs(int length) {
+    var costs = new LinkedHashMap<String, Cost>();
+    var embeddingCost = Cost.matrix(config.width(), config.paddedVocabulary());
+    costs.put("attention", sum(b -> b.attentionCost(length)));
+    costs.put("mlp", sum(Block::mlpCost));
+    costs.put("final norm", Norm.cost(config.width()));
+    costs.put("embedding and head", new Cost(embeddingCost.parameters(), embeddingCost.forward(), embeddingCost.backward(),
+        config.width() + 2.0 * config.paddedVocabulary()));
+    return costs;
+  }
+
+  /** What the attention output projections cost a token; a share of the attention in {@link #costs}. */
+  public Cost outputProjectionCost() {
+    return sum(Block::outputProjectionCost);
+  }
+
+  /** What the whole model costs a token, in sequences of {@code length}. */
+  public Cost cost(int length) {
+    return costs(length).values().stream().reduce(Cost.NOTHING, Cost::plus);
+  }
+
+  private Cost sum(Function<Block, Cost> part) {
+    return blocks.stream().map(part).reduce(Cost.NOTHING, Cost::plus);
+  }
+}

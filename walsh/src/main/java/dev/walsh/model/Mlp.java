@@ -1,0 +1,29 @@
+package dev.walsh.model;
+
+import dev.walsh.config.ModelConfig;
+import dev.walsh.tensor.Weights;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** SwiGLU without its down-projection: silu(n W_gate) ⊙ (n W_up) (arXiv 2002.05202). */
+final class Mlp {
+  private final int width;
+  private final int hidden;
+  private final Tensor gateAndUp;
+
+  Mlp(ModelConfig config, Weights.Path path) {
+    width = config.width();
+    hidden = config.hidden();
+    gateAndUp = path.normal("gate_up.weight", Init.DEVIATION, 2L * hidden, width);
+  }
+
+  /** n: (B,T,C) -> (B,T,F). */
+  Tensor apply(Tensor n) {
+    var halves = torch.linear(n, gateAndUp).chunk(2, -1);
+    return torch.silu(halves.get(0)).mul(halves.get(1));
+  }
+
+  Cost cost() {
+    return Cost.matrix(width, 2L * hidden).plus(new Cost(0, 5.0 * hidden, 10.0 * hidden, 3.0 * hidden));
+  }
+}

@@ -1,0 +1,60 @@
+package dev.walsh.tensor;
+
+import dev.walsh.config.UserError;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.DeviceType;
+import org.bytedeco.pytorch.global.torch_cuda;
+
+/** Where tensors live: the CPU, one GPU, or nowhere (shapes without memory, to count what a model would need). */
+public enum Device {
+  CPU(DeviceType.CPU), CUDA(DeviceType.CUDA), META(DeviceType.Meta);
+
+  private final DeviceType type;
+
+  Device(DeviceType type) {
+    this.type = type;
+  }
+
+  /** Reads {@code auto}, {@code cpu} or {@code cuda}. {@code auto} is the GPU where there is one that works. */
+  public static Device parse(String name) {
+    return switch (name) {
+      case "cpu" -> CPU;
+      case "auto" -> hasCuda() ? CUDA : CPU;
+      case "cuda" -> {
+        if (!hasCuda())
+          throw new UserError("--device cuda: libtorch found no CUDA device; run './walsh doctor' to see why, or use --device cpu");
+        yield CUDA;
+      }
+      default -> throw new UserError("--device " + name + " is unknown; use auto, cpu or cuda");
+    };
+  }
+
+  /** Whether libtorch was built for CUDA and sees a GPU. */
+  public static boolean hasCuda() {
+    return torch.hasCUDA() && torch_cuda.device_count() > 0;
+  }
+
+  /** Bounds the threads of libtorch and of the BLAS below it; results in bf16 depend on their number. */
+  public static void setThreads(int threads) {
+    torch.set_num_threads(threads);
+    openblas_nolapack.blas_set_num_threads(threads);
+  }
+
+  public static int threads() {
+    return torch.get_num_threads();
+  }
+
+  /** Options for a new tensor of a dtype on this device. */
+  public TensorOptions options(Dtype dtype) {
+    try (var device = new org.bytedeco.pytorch.Device(type)) {
+      return new TensorOptions(dtype.scalarType()).device(new org.bytedeco.pytorch.DeviceOptional(device));
+    }
+  }
+
+  @Override
+  public String toString() {
+    return name().toLowerCase(java.util.Locale.ROOT);
+  }
+}

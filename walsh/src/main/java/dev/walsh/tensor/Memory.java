@@ -1,0 +1,32 @@
+package dev.walsh.tensor;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/** The memory of CPU tensors as Java sees it: no copy, valid as long as the tensor. */
+public final class Memory {
+  private Memory() {}
+
+  /** All elements of a contiguous CPU tensor, in row-major order. */
+  public static MemorySegment of(Tensor t) {
+    if (!t.is_cpu() || !t.is_contiguous())
+      throw new IllegalArgumentException("not a contiguous CPU tensor");
+    return MemorySegment.ofAddress(t.data_ptr().address()).reinterpret(t.nbytes());
+  }
+
+  /** A new float64 CPU tensor. */
+  public static Tensor tensor(double[] values, long... shape) {
+    var t = torch.empty(shape, Device.CPU.options(Dtype.F64), null);
+    MemorySegment.copy(values, 0, of(t), ValueLayout.JAVA_DOUBLE, 0, values.length);
+    return t;
+  }
+
+  /** A new int64 CPU tensor. */
+  public static Tensor tensor(long[] values, long... shape) {
+    var t = torch.empty(shape, Device.CPU.options(Dtype.I64), null);
+    MemorySegment.copy(values, 0, of(t), ValueLayout.JAVA_LONG, 0, values.length);
+    return t;
+  }
+}

@@ -1,0 +1,212 @@
+package dev.walsh.tensor;
+
+import dev.walsh.config.UserError;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedCollection;
+import java.util.zip.CRC32;
+import org.bytedeco.pytorch.Generator;
+import org.bytedeco.pytorch.GeneratorOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The trainable tensors of a model, by name, in the order in which its parts made them.
+ *
+ * <p>Each weight has a master in float32 (or float64), which is what the optimizer moves and a checkpoint keeps, and a value in the dtype that
+ * the model computes in, which is what forward reads and backward fills the gradient of. Where both dtypes are one, so are the tensors.
+ *
+ * <p>Initial values depend on the seed and the name alone: two models that differ in one part agree in all others.
+ */
+public final class Weights {
+  /** Whether weight decay applies: to matrices, never to gains, alpha and beta. */
+  public enum Decay {
+    DECAYED, FREE
+  }
+
+  /** One trainable tensor. */
+  public record Weight(String name, Tensor value, Tensor master, Decay decay) {
+    public long elements() {
+      return master.numel();
+    }
+  }
+
+  private final LinkedHashMap<String, Weight> byName = new LinkedHashMap<>();
+  private final List<Tensor> fixed = new ArrayList<>();
+  private final Device device;
+  private final Dtype dtype;
+  private final long seed;
+
+  public Weights(Device device, Dtype dtype, long seed) {
+    this.device = device;
+    this.dtype = dtype;
+    this.seed = seed;
+  }
+
+  public Device device() {
+    return device;
+  }
+
+  /** The dtype that the model computes in. */
+  public Dtype dtype() {
+    return dtype;
+  }
+
+  /** Where the names of a part begin. */
+  public Path at(String name) {
+    return new Path(name + ".");
+  }
+
+  public SequencedCollection<Weight> all() {
+    return byName.sequencedValues();
+  }
+
+  /** The number of trainable scalars. */
+  public long elements() {
+    return all().stream().mapToLong(Weight::elements).sum();
+  }
+
+  /** The masters by name: what a checkpoint keeps. */
+  public Map<String, Tensor> masters() {
+    var masters = new LinkedHashMap<String, Tensor>();
+    byName.forEach((name, weight) -> masters.put(name, weight.master));
+    return masters;
+  }
+
+  /**
+   * Copies tensors of exactly these names and shapes into the masters and the values.
+   *
+   * @throws UserError listing every missing, unexpected or misshapen tensor
+   */
+  public void load(Map<String, Tensor> source) {
+    var wrong = new ArrayList<String>();
+    byName.forEach((name, weight) -> {
+      var given = source.get(name);
+      if (given == null) {
+        wrong.add(name + " is missing");
+      } else if (!Arrays.equals(given.shape(), weight.master.shape())) {
+        wrong.add(name + " is " + Arrays.toString(given.shape()) + " instead of " + Arrays.toString(weight.master.shape()));
+      }
+    });
+    for (var name : source.keySet()) {
+      if (!byName.containsKey(name))
+        wrong.add(name + " is unexpected");
+    }
+    if (!wrong.isEmpty())
+      throw new UserError("the weights are those of another model: " + summary(wrong));
+    try (var scope = Scope.withoutGradients()) {
+      byName.forEach((name, weight) -> weight.master.copy_(source.get(name)));
+    }
+    refresh();
+  }
+
+  private static String summary(List<String> wrong) {
+    int shown = Math.min(wrong.size(), 8);
+    return String.join(", ", wrong.subList(0, shown)) + (shown < wrong.size() ? " and " + (wrong.size() - shown) + " more" : "");
+  }
+
+  /** Rounds the masters into the values again, after the optimizer moved them. */
+  public void refresh() {
+    try (var scope = Scope.withoutGradients()) {
+      for (var weight : all()) {
+        if (weight.value != weight.master)
+          weight.value.copy_(weight.master);
+      }
+    }
+  }
+
+  /** Frees the native memory now instead of when the garbage collector finds out. */
+  public void close() {
+    for (var weight : all()) {
+      weight.value.close();
+      if (weight.master != weight.value)
+        weight.master.close();
+    }
+  }
+
+  /** A place in the tree of names. */
+  public final class Path {
+    private final String prefix;
+
+    private Path(String prefix) {
+      this.prefix = prefix;
+    }
+
+    public Path at(String name) {
+      return new Path(prefix + name + ".");
+    }
+
+    /** The device the model lives on. */
+    public Device device() {
+      return device;
+    }
+
+    /** The dtype the model computes in. */
+    public Dtype dtype() {
+      return dtype;
+    }
+
+    /** A decayed matrix of normally distributed values. */
+    public Tensor normal(String name, double deviation, long... shape) {
+      return add(name, Decay.DECAYED, shape, (t, generator) -> t.normal_(0, deviation, generator));
+    }
+
+    /** A vector of one value, free of decay. */
+    public Tensor constant(String name, double value, long... shape) {
+      return add(name, Decay.FREE, shape, (t, _) -> t.fill_(new Scalar(value)));
+    }
+
+    /** A constant of the model, such as a table of angles: on its device and in its dtype, neither trained nor saved. */
+    public Tensor fixed(double[] values, long... shape) {
+      try (var scope = Scope.withoutGradients()) {
+        var t = scope.keep(Memory.tensor(values, shape).to(device.options(dtype), false, true, null));
+        fixed.add(t);
+        return t;
+      }
+    }
+
+    private Tensor add(String last, Decay decay, long[] shape, Initializer initializer) {
+      var name = prefix + last;
+      try (var scope = Scope.withoutGradients()) {
+        var master = master(name, shape, initializer);
+        var value = master.to(dtype.scalarType());
+        if (Dtype.of(master) == dtype)
+          value = master;
+        scope.escape(master);
+        if (value != master)
+          scope.escape(value);
+        value.set_requires_grad(true);
+        if (byName.putIfAbsent(name, new Weight(name, value, master, decay)) != null) {
+          throw new IllegalStateException("two weights are named " + name);
+        }
+        return value;
+      }
+    }
+
+    /** Values are drawn on the CPU, so that they are the same on every device. */
+    private Tensor master(String name, long[] shape, Initializer initializer) {
+      var masterDtype = dtype == Dtype.F64 ? Dtype.F64 : Dtype.F32;
+      if (device == Device.META)
+        return torch.empty(shape, device.options(masterDtype), null);
+      var t = torch.empty(shape, Device.CPU.options(masterDtype), null);
+      initializer.fill(t, new GeneratorOptional(generator(name)));
+      return device == Device.CPU ? t : t.to(device.options(masterDtype), false, false, null);
+    }
+
+    private Generator generator(String name) {
+      var hash = new CRC32();
+      hash.update(name.getBytes(StandardCharsets.UTF_8));
+      return torch.createCPUGenerator(seed * 0x9E3779B97F4A7C15L + hash.getValue());
+    }
+  }
+
+  @FunctionalInterface
+  private interface Initializer {
+    void fill(Tensor tensor, GeneratorOptional generator);
+  }
+}
