@@ -84,25 +84,34 @@ public final class Weights {
    * @throws UserError listing every missing, unexpected or misshapen tensor
    */
   public void load(Map<String, Tensor> source) {
+    copy(source, masters(), "the weights are those of another model");
+    refresh();
+  }
+
+  /**
+   * Copies tensors into those of exactly the same names and shapes.
+   *
+   * @throws UserError beginning with {@code complaint} and listing every missing, unexpected or misshapen tensor
+   */
+  public static void copy(Map<String, Tensor> source, Map<String, Tensor> target, String complaint) {
     var wrong = new ArrayList<String>();
-    byName.forEach((name, weight) -> {
+    target.forEach((name, wanted) -> {
       var given = source.get(name);
       if (given == null) {
         wrong.add(name + " is missing");
-      } else if (!Arrays.equals(given.shape(), weight.master.shape())) {
-        wrong.add(name + " is " + Arrays.toString(given.shape()) + " instead of " + Arrays.toString(weight.master.shape()));
+      } else if (!Arrays.equals(given.shape(), wanted.shape())) {
+        wrong.add(name + " is " + Arrays.toString(given.shape()) + " instead of " + Arrays.toString(wanted.shape()));
       }
     });
     for (var name : source.keySet()) {
-      if (!byName.containsKey(name))
+      if (!target.containsKey(name))
         wrong.add(name + " is unexpected");
     }
     if (!wrong.isEmpty())
-      throw new UserError("the weights are those of another model: " + summary(wrong));
+      throw new UserError(complaint + ": " + summary(wrong));
     try (var scope = Scope.withoutGradients()) {
-      byName.forEach((name, weight) -> weight.master.copy_(source.get(name)));
+      target.forEach((name, wanted) -> wanted.copy_(source.get(name)));
     }
-    refresh();
   }
 
   private static String summary(List<String> wrong) {

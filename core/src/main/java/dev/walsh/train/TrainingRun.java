@@ -1,0 +1,171 @@
+package dev.walsh.train;
+
+import dev.walsh.checkpoint.Checkpoint;
+import dev.walsh.checkpoint.CheckpointStore;
+import dev.walsh.checkpoint.RunLock;
+import dev.walsh.checkpoint.RunState;
+import dev.walsh.checkpoint.Safetensors;
+import dev.walsh.config.Json;
+import dev.walsh.config.UserError;
+import dev.walsh.data.Dataset;
+import dev.walsh.data.Loader;
+import dev.walsh.measure.Progress;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.function.Consumer;
+import tools.jackson.core.JacksonException;
+
+/** One run of {@code walsh train}: a trainer in a folder that logs, validates and saves it, and that can be cut off at any moment. */
+public final class TrainingRun {
+  /**
+   * How a run ended.
+   *
+   * @param step optimizer steps taken
+   * @param finished false where it was interrupted
+   * @param validationLoss the last, in nats a token; NaN where none was measured in this session
+   * @param seconds spent in training steps
+   */
+  public record Outcome(long step, boolean finished, double validationLoss, double seconds) {}
+
+  private final RunPlan plan;
+  private final Path folder;
+  private final Device device;
+  private final double peakFlops;
+  private final Consumer<String> warnings;
+
+  /**
+   * @param peakFlops operations a second that a matrix product reaches on the device, the measure of MFU
+   * @param warnings receives what went wrong without stopping the run, a sentence each
+   */
+  public TrainingRun(RunPlan plan, Path folder, Device device, double peakFlops, Consumer<String> warnings) {
+    this.plan = plan;
+    this.folder = folder;
+    this.device = device;
+    this.peakFlops = peakFlops;
+    this.warnings = warnings;
+  }
+
+  /** Trains to the end, or until interrupted; goes on from the last sound checkpoint if {@code resume}. */
+  public Outcome run(boolean resume) {
+    var validationFolder = plan.validation() == null ? plan.data() : plan.validation();
+    try (var lock = RunLock.acquire(folder);
+        var data = Dataset.open(Path.of(plan.data()));
+        var held = Dataset.open(Path.of(validationFolder))) {
+      if (!resume)
+        plan.write(folder);
+      var session = new Session(data, held);
+      try (session) {
+        if (resume)
+          session.restore();
+        return session.run();
+      }
+    }
+  }
+
+  /** The run while it is in memory. */
+  private final class Session implements AutoCloseable {
+    private final Dataset data;
+    private final Loader validation;
+    private final Trainer trainer;
+    private final CheckpointStore store = new CheckpointStore(folder, plan.keep(), warnings);
+    private double seconds;
+    private double validationLoss = Double.NaN;
+
+    Session(Dataset data, Dataset held) {
+      this.data = data;
+      int length = plan.training().length();
+      validation = Loader.sequential(held.val(), length);
+      trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device, dtype());
+    }
+
+    private Dtype dtype() {
+      return Dtype.valueOf(plan.dtype().toUpperCase(Locale.ROOT));
+    }
+
+    Outcome run() {
+      var training = plan.training();
+      double memory = trainer.footprint().total() / (double) (1 << 20);
+      double flops = trainer.model().cost(training.length()).training();
+      try (var interruption = Interruption.listen();
+          var log = MetricsLog.after(trainer.stepsTaken(), folder);
+          var progress = Progress.start("train", "steps", training.steps())) {
+        progress.stepTo(trainer.stepsTaken());
+        while (!trainer.isDone() && !interruption.isRequested()) {
+          var report = trainer.step();
+          if (!report.isFinite())
+            throw notFinite(report);
+          seconds += report.seconds();
+          double rate = training.batchTokens() / report.seconds();
+          log.write(new Metric(report.step(), report.tokens(), seconds, report.loss(), report.learningRate(), report.gradientNorm(), rate,
+              rate * flops / peakFlops, memory, null));
+          long step = report.step();
+          if (step % plan.validateEvery() == 0 || trainer.isDone()) {
+            validationLoss = trainer.validate(validation, plan.validationTokens());
+            log.write(Metric.validation(step, report.tokens(), seconds, validationLoss));
+          }
+          if (step % plan.checkpointEvery() == 0 || trainer.isDone() || interruption.isRequested())
+            save(step % plan.validateEvery() == 0 || trainer.isDone());
+          progress.stepTo(step);
+          progress.note("loss %.3f%s, %,.0f tokens/s".formatted(report.loss(),
+              Double.isNaN(validationLoss) ? "" : ", val %.3f".formatted(validationLoss), rate));
+        }
+      }
+      return new Outcome(trainer.stepsTaken(), trainer.isDone(), validationLoss, seconds);
+    }
+
+    private UserError notFinite(StepReport report) {
+      var last = store.latest().map(Checkpoint::folder).map(f -> "the last good checkpoint is " + f).orElse("no checkpoint was saved yet");
+      return new UserError(
+          "The loss or its gradient is not finite at step " + report.step() + " (loss " + report.loss() + ", gradient norm "
+              + report.gradientNorm() + "); " + last + ": start again with a lower --lr or a longer --warmup");
+    }
+
+    private void save(boolean validated) {
+      store.save(trainer.stepsTaken(), validated ? OptionalDouble.of(validationLoss) : OptionalDouble.empty(), files -> {
+        files.tensors(RunState.WEIGHTS, trainer.weights().masters(), Map.of("format", "pt"));
+        files.tensors(RunState.OPTIMIZER, trainer.optimizerTensors(), Map.of());
+        files.json(RunState.FILE, trainer.state(data.tokenizer().name(), seconds));
+      });
+    }
+
+    void restore() {
+      var checkpoint = store.latest();
+      if (checkpoint.isEmpty())
+        return;
+      var at = checkpoint.get().folder();
+      var state = readState(at);
+      if (!state.model().equals(plan.model()) || !state.training().equals(plan.training())) {
+        throw new UserError(
+            at + " is the checkpoint of another config than " + RunPlan.FILE + "; restore that file or start a new run with another --out");
+      }
+      if (state.threads() != Device.threads() && device == Device.CPU) {
+        warnings.accept("The run used " + state.threads() + " threads so far and has " + Device.threads()
+            + " now: its losses will differ in the last digits");
+      }
+      try (var weights = Safetensors.open(at.resolve(RunState.WEIGHTS)); var optimizer = Safetensors.open(at.resolve(RunState.OPTIMIZER))) {
+        trainer.restore(state.step(), weights.tensors(), optimizer.tensors());
+      }
+      seconds = state.seconds();
+    }
+
+    private static RunState readState(Path checkpoint) {
+      try {
+        return Json.PRETTY.readValue(Files.readAllBytes(checkpoint.resolve(RunState.FILE)), RunState.class);
+      } catch (IOException | JacksonException e) {
+        throw new UserError(
+            "Cannot read " + checkpoint.resolve(RunState.FILE) + "; this checkpoint was written by another version of walsh", e);
+      }
+    }
+
+    @Override
+    public void close() {
+      trainer.close();
+    }
+  }
+}
