@@ -1,0 +1,25 @@
+package dev.walsh.report;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A run of text that may show a number: the text is what the reader sees, the value is the number behind it, unrounded. The page carries
+ * the value in a {@code data-value} attribute, so that every number shown can be recomputed from its source.
+ */
+public record Span(String text, @Nullable Double value) {
+  /** Text that shows no number. */
+  public static Span of(String text) {
+    return new Span(text, null);
+  }
+
+  /** A number as the format writes it, for instance 12.35M for 12 345 678 under {@link Format#COUNT}. */
+  public static Span of(double value, Format format) {
+    return new Span(format.text(value), value);
+  }
+
+  String toHtml() {
+    return value == null
+        ? Markup.escape(text)
+        : "<span data-value=\"" + Markup.raw(value) + "\">" + Markup.escape(text) + "</span>";
+  }
+}
