@@ -83,7 +83,7 @@ final class Disk {
    * @param needed bytes that were to be written, as far as known, or 0
    */
   static UserError cannotWrite(Path path, long needed, IOException error) {
-    var need = needed > 0 ? String.format(Locale.ROOT, "it needs %,d bytes, ", needed) : "";
+    var need = needed > 0 ? String.format(Locale.ROOT, "it needs %,d bytes and ", needed) : "";
     return new UserError(
         "Cannot write " + path + " (" + reason(error) + "): " + need + free(path) + ", so make room or choose another place and run"
             + " again; nothing half-written is left, and what was there before, earlier checkpoints included, is intact",
