@@ -1,5 +1,6 @@
 package dev.walsh;
 
+import dev.walsh.cli.DoctorCommand;
 import dev.walsh.cli.PrepareCommand;
 import dev.walsh.config.UserError;
 import java.io.PrintWriter;
@@ -10,7 +11,8 @@ import picocli.CommandLine.Command;
 /** The command line: one verb a class, in {@code cli}. */
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
-    PrepareCommand.class})
+    PrepareCommand.class,
+    DoctorCommand.class})
 public final class Walsh {
   private static final int USER_MISTAKE = 2;
   private static final int INTERNAL_FAULT = 1;

@@ -1,0 +1,71 @@
+package dev.walsh.measure;
+
+import dev.walsh.config.UserError;
+import java.util.regex.Pattern;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The libtorch in use, asked from its natives.
+ *
+ * @param version such as 2.10.0
+ * @param natives {@code cpu} or {@code cuda}
+ * @param kernels the widest instruction set that its CPU kernels use here, such as AVX512
+ * @param threads the threads inside one operator
+ * @param blasThreads the threads inside one float32 matrix product, which OpenBLAS counts by itself
+ * @param gpus the GPUs that it can use
+ */
+public record Libtorch(String version, String natives, String kernels, int threads, int blasThreads, int gpus) {
+  private static final Pattern VERSION = Pattern.compile("TORCH_VERSION=([^,]+)");
+  private static final Pattern CUDA = Pattern.compile("USE_CUDA=(1|ON)");
+
+  /**
+   * Loads libtorch, which takes about a second, and asks it.
+   *
+   * @throws UserError where the natives do not load, with the fix
+   */
+  static Libtorch probe() {
+    try (var config = torch.show_config(); var kernels = torch.get_cpu_capability()) {
+      var settings = config.getString();
+      var version = VERSION.matcher(settings);
+      return new Libtorch(version.find() ? version.group(1) : "unknown", CUDA.matcher(settings).find() ? "cuda" : "cpu",
+          kernels.getString(), torch.get_num_threads(), threadsOfBlas(), Math.toIntExact(torch.getNumGPUs()));
+    } catch (LinkageError e) {
+      throw unloadable(e);
+    }
+  }
+
+  private static int threadsOfBlas() {
+    int told = openblas_nolapack.blas_get_num_threads();
+    if (told > 0) {
+      return told;
+    }
+    // Until somebody sets the number, OpenBLAS does not tell it: it goes by its own variable, then by OpenMP's, then by the cores.
+    var variable = System.getenv("OPENBLAS_NUM_THREADS");
+    return variable != null && variable.matches("[1-9]\\d{0,3}") ? Integer.parseInt(variable) : torch.get_num_threads();
+  }
+
+  /** The error that says which library is missing and how to get it. */
+  static UserError unloadable(LinkageError error) {
+    Throwable root = error;
+    while (root.getCause() != null) {
+      root = root.getCause();
+    }
+    var reason = String.valueOf(root.getMessage()).lines().findFirst().orElse("").strip();
+    return new UserError("libtorch does not load (" + reason + "): " + fix(reason) + ".", error);
+  }
+
+  private static String fix(String reason) {
+    if (reason.matches(".*lib(cu|nv|nccl).*")) {
+      return "put CUDA 13 and cuDNN 9 on LD_LIBRARY_PATH, or run on the CPU with WALSH_NATIVES=cpu";
+    }
+    if (reason.contains("GLIBC")) {
+      return "it needs a newer C library, so use a newer Linux distribution";
+    }
+    if (reason.contains("in java.library.path")) {
+      return "the class path lacks the natives of this platform or the disk has no room to unpack them, so start with ./walsh and look at "
+          + Unpacking.folder();
+    }
+    return "delete " + Unpacking.folder() + " so that it is unpacked again, and see that the disk has room";
+  }
+}
