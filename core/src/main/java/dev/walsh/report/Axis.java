@@ -14,18 +14,18 @@ public record Axis(String label, String unit, Format format, Scale scale, @Nulla
 
   /** From low to high. */
   public record Range(double low, double high) {
-    /** @throws IllegalArgumentException unless both are finite and low is below high */
+    /** @throws IllegalArgumentException unless low is below high */
     public Range {
-      if (!(low < high) || !Double.isFinite(high - low)) {
+      if (!(low < high)) {
         throw new IllegalArgumentException("a range from " + low + " to " + high);
       }
     }
   }
 
-  /** @throws IllegalArgumentException for a logarithmic axis that shows zero or less */
+  /** @throws IllegalArgumentException for a range that the axis cannot show, such as one from zero on a logarithmic axis */
   public Axis {
-    if (scale == Scale.LOG10 && range != null && range.low() <= 0) {
-      throw new IllegalArgumentException("a logarithmic axis from " + range.low());
+    if (range != null && !(holds(scale, range.low()) && holds(scale, range.high()))) {
+      throw new IllegalArgumentException("a " + scale + " axis from " + range.low() + " to " + range.high());
     }
   }
 
@@ -44,6 +44,10 @@ public record Axis(String label, String unit, Format format, Scale scale, @Nulla
 
   /** Whether a number has a place on this kind of axis; NaN, infinities and, under a logarithm, zero and less have none. */
   boolean holds(double value) {
+    return holds(scale, value);
+  }
+
+  private static boolean holds(Scale scale, double value) {
     return Math.abs(value) <= Ruler.LARGEST && (scale == Scale.LINEAR || value >= Ruler.SMALLEST);
   }
 }

@@ -17,10 +17,6 @@ public record Cell(Span content, Emphasis emphasis, @Nullable Span note) {
     return of(Span.of(text));
   }
 
-  public static Cell of(String shown, double value) {
-    return of(new Span(shown, value));
-  }
-
   public static Cell of(double value, Format format) {
     return of(Span.of(value, format));
   }
@@ -38,11 +34,8 @@ public record Cell(Span content, Emphasis emphasis, @Nullable Span note) {
     return new Cell(content, Emphasis.MUTED, note);
   }
 
-  public Cell note(String shown, double value) {
-    return new Cell(content, emphasis, new Span(shown, value));
-  }
-
-  public Cell note(String text) {
-    return new Cell(content, emphasis, Span.of(text));
+  /** This cell with a note after its content. */
+  public Cell note(Span span) {
+    return new Cell(content, emphasis, span);
   }
 }

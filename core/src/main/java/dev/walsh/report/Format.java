@@ -2,6 +2,7 @@ package dev.walsh.report;
 
 import java.math.BigDecimal;
 import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.List;
 
 /** How numbers of a kind are written for people: rounded, and in a unit that suits their size. */
@@ -35,7 +36,8 @@ public enum Format {
     if (!Double.isFinite(value)) {
       return Double.isNaN(value) ? "–" : value > 0 ? "∞" : "−∞";
     }
-    var step = step(Math.abs(value), 1);
+    // Rounded first, so that 999 960 is 1.000M and not 1000k.
+    var step = step(Math.abs(round(value, digits).doubleValue()), 1);
     var number = significant(value / step.size(), digits);
     if (this == COUNT) {
       return number + step.name();
@@ -54,16 +56,30 @@ public enum Format {
     return found;
   }
 
+  /** A number with its sign and this many decimals; what rounds to zero has no sign. */
+  static String signed(double value, int decimals) {
+    if (!Double.isFinite(value)) {
+      return PLAIN.text(value);
+    }
+    var rounded = BigDecimal.valueOf(value).setScale(decimals, RoundingMode.HALF_UP);
+    return (rounded.signum() > 0 ? "+" : "") + minus(rounded.toPlainString());
+  }
+
   private static String significant(double value, int digits) {
     if (value == Math.rint(value) && Math.abs(value) < 1000) {
       return minus(Long.toString((long) value));
     }
-    var rounded = new BigDecimal(value).round(new MathContext(digits));
+    var rounded = round(value, digits);
     int exponent = rounded.precision() - rounded.scale() - 1;
     if (exponent > LARGEST_PLAIN_EXPONENT || exponent < SMALLEST_PLAIN_EXPONENT) {
       return minus(rounded.scaleByPowerOfTen(-exponent).stripTrailingZeros().toPlainString()) + "×" + power(10, exponent);
     }
     return minus(rounded.setScale(Math.max(0, digits - 1 - exponent)).toPlainString());
+  }
+
+  /** Rounded as the number prints: 1.30755 to 1.3076, though the double is a little less. */
+  private static BigDecimal round(double value, int digits) {
+    return BigDecimal.valueOf(value).round(new MathContext(digits));
   }
 
   /** A power in print: 10⁻³. */

@@ -36,10 +36,8 @@ public record Plot(String title, String caption, Axis x, Axis y, List<Series> se
       }
       out.append("</li>");
     }
-    out.append("</ul>\n").append(new SvgPlot(this).inPage());
-    if (!caption.isEmpty()) {
-      out.append("<p class=\"caption\">").append(Markup.escape(caption)).append("</p>\n");
-    }
-    return out.append("</figure>\n").toString();
+    out.append("</ul>\n<div class=\"picture\">").append(new SvgPlot(this).inPage()).append("</div>\n");
+    // There even where empty: figures side by side share rows for title, legend, picture and caption.
+    return out.append("<p class=\"caption\">").append(Markup.escape(caption)).append("</p>\n</figure>\n").toString();
   }
 }

@@ -4,9 +4,9 @@ import java.util.stream.DoubleStream;
 
 /** An axis laid along a picture: the range it shows and the pixels of both ends. */
 final class Ruler {
-  /** Beyond these the difference or quotient of two numbers may itself be out of range. */
-  static final double LARGEST = 1e300;
-  static final double SMALLEST = 1e-300;
+  /** The largest and, on a logarithmic axis, the smallest number shown, so that differences and margins stay in the range of a double. */
+  static final double LARGEST = 1e280;
+  static final double SMALLEST = 1e-280;
   /** The share of a linear range that is left empty at each end, so that no curve runs along the frame. */
   private static final double MARGIN = 0.04;
   /** Ranges below this share of their numbers hold no distinguishable ticks. */
@@ -30,7 +30,8 @@ final class Ruler {
     } else if (log) {
       double least = DoubleStream.of(values).min().orElse(1);
       double most = DoubleStream.of(values).max().orElse(10);
-      double factor = most / least > 1 + NARROWEST ? Math.pow(most / least, MARGIN) : 2;
+      double ratio = Math.log(most) - Math.log(least);
+      double factor = ratio > NARROWEST ? Math.exp(MARGIN * ratio) : 2;
       low = least / factor;
       high = most * factor;
     } else {
@@ -39,7 +40,7 @@ final class Ruler {
       double size = Math.max(Math.abs(least), Math.abs(most));
       double margin = most - least > Math.max(NARROWEST * size, SMALLEST) ? MARGIN * (most - least) : size < SMALLEST ? 1 : size / 2;
       // A measure that starts at nothing is drawn from nothing on.
-      low = least >= 0 && least - margin <= 0 ? Math.min(0, least) : least - margin;
+      low = least >= 0 && least - margin <= 0 ? 0 : least - margin;
       high = most + margin;
     }
   }

@@ -17,9 +17,19 @@ public record Span(String text, @Nullable Double value) {
     return new Span(format.text(value), value);
   }
 
+  /** A difference with its sign: +0.0192, −0.5, 0.00. */
+  public static Span difference(double value, int decimals) {
+    return new Span(Format.signed(value, decimals), value);
+  }
+
+  /** A share's difference to one, as a percentage with its sign: −7.9% for −0.0793. */
+  public static Span percent(double share) {
+    return new Span(Format.signed(100 * share, 1) + "%", share);
+  }
+
   String toHtml() {
     return value == null
         ? Markup.escape(text)
-        : "<span data-value=\"" + Markup.raw(value) + "\">" + Markup.escape(text) + "</span>";
+        : "<span" + Markup.data(value) + ">" + Markup.escape(text) + "</span>";
   }
 }

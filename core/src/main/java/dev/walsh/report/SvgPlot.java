@@ -18,7 +18,7 @@ final class SvgPlot {
   private static final int HEIGHT = 280;
   private static final int TOP = 28;
   private static final int BOTTOM = 46;
-  private static final int RIGHT = 16;
+  private static final int RIGHT = 20;
   /** Room beyond the frame for half a marker. */
   private static final int BLEED = 5;
   /** A generous width of a character of the labels. */
@@ -87,7 +87,8 @@ final class SvgPlot {
         row++;
       }
       legend.append(format("<g transform=\"translate(%.1f %d)\">", at, TITLE_ROW + 14 + row * LEGEND_ROW)).append(Mark.of(i).sample())
-          .append("<text class=\"label\" x=\"31\" y=\"4\">").append(Markup.escape(name)).append("</text></g>\n");
+          .append("<text class=\"label\" x=\"31\" y=\"4\"")
+          .append(fit == null ? "" : Markup.data(fit.label().value())).append('>').append(Markup.escape(name)).append("</text></g>\n");
       at += wide + 12;
     }
     int head = TITLE_ROW + (plot.series().isEmpty() ? 0 : (row + 1) * LEGEND_ROW) + 8;

@@ -9,8 +9,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <pre>{@code
  * Table.of("After 20M tokens", Column.text("arm"), Column.number("loss", "nats/byte"))
- *     .row(Cell.of("dense"), Cell.of("1.312", 1.31217))
- *     .row(Cell.of("hadamard"), Cell.of("1.308", 1.30755).note("−0.005", -0.00462))
+ *     .row(Cell.of("dense"), Cell.of(1.31217, Format.PLAIN))
+ *     .row(Cell.of("hadamard"), Cell.of(1.30755, Format.PLAIN).note(Span.difference(-0.00462, 4)))
  * }</pre>
  */
 public record Table(String caption, List<Column> columns, List<List<Cell>> rows) implements Block {

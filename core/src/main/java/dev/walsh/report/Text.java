@@ -15,16 +15,12 @@ public record Text(List<Span> spans) implements Block {
   }
 
   /** This paragraph with more words after it; spaces are the caller's. */
-  public Text words(String words) {
-    return with(Span.of(words));
+  public Text then(String words) {
+    return then(Span.of(words));
   }
 
-  /** This paragraph with a number after it, shown as {@code shown}. */
-  public Text number(String shown, double value) {
-    return with(new Span(shown, value));
-  }
-
-  private Text with(Span span) {
+  /** This paragraph with a number after it. */
+  public Text then(Span span) {
     var longer = new ArrayList<>(spans);
     longer.add(span);
     return new Text(longer);

@@ -15,7 +15,7 @@ record TickLabels(List<String> texts, String unit) {
     if (format == Format.COUNT && largest <= LARGEST_COUNT_EXPONENT && largest >= SMALLEST_PLAIN_EXPONENT) {
       return new TickLabels(counts(numbers, scale), unit);
     }
-    if (scale == Axis.Scale.LOG10) {
+    if (scale == Axis.Scale.LOG10 && exponent(numbers.getFirst()) < largest) {
       return new TickLabels(numbers.stream().map(TickLabels::power).toList(), unit);
     }
     if (largest <= LARGEST_PLAIN_EXPONENT && largest >= SMALLEST_PLAIN_EXPONENT) {

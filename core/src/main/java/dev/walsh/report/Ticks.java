@@ -57,10 +57,10 @@ record Ticks(List<Tick> ticks, String unit) {
     }
   }
 
-  /** Decimal arithmetic, so that 0.3 is 0.3 and a tick at the very end of the range counts. */
+  /** Decimal arithmetic on the ends as they print, so that 0.3 is 0.3 and a tick at the very end of the range counts. */
   private static List<BigDecimal> multiples(BigDecimal step, double low, double high) {
-    long first = new BigDecimal(low).divide(step, 0, RoundingMode.CEILING).longValueExact();
-    long last = new BigDecimal(high).divide(step, 0, RoundingMode.FLOOR).longValueExact();
+    long first = BigDecimal.valueOf(low).divide(step, 0, RoundingMode.CEILING).longValueExact();
+    long last = BigDecimal.valueOf(high).divide(step, 0, RoundingMode.FLOOR).longValueExact();
     return LongStream.rangeClosed(first, last).mapToObj(k -> BigDecimal.valueOf(k).multiply(step)).toList();
   }
 
@@ -84,8 +84,8 @@ record Ticks(List<Tick> ticks, String unit) {
   private static List<BigDecimal> decades(int stride, int[] mantissas, double low, double high) {
     int first = Math.floorDiv((int) Math.floor(Math.log10(low)), stride) - 1;
     int last = Math.floorDiv((int) Math.floor(Math.log10(high)), stride) + 1;
-    var from = new BigDecimal(low);
-    var to = new BigDecimal(high);
+    var from = BigDecimal.valueOf(low);
+    var to = BigDecimal.valueOf(high);
     return IntStream.rangeClosed(first, last).boxed()
         .flatMap(k -> IntStream.of(mantissas).mapToObj(m -> BigDecimal.valueOf(m).scaleByPowerOfTen(k * stride)))
         .filter(tick -> tick.compareTo(from) >= 0 && tick.compareTo(to) <= 0).toList();

@@ -1,6 +1,6 @@
 // Values under the pointer, the finger or the arrow keys: a crosshair at the nearest point, and each curve's value there.
-for (const figure of document.querySelectorAll('figure.plot')) {
-  const svg = figure.querySelector(':scope > svg');
+for (const picture of document.querySelectorAll('.picture')) {
+  const svg = picture.querySelector('svg');
   const [left, top, right, bottom] = svg.dataset.frame.split(' ').map(Number);
   const series = [...svg.querySelectorAll('.series')].map(g => ({
     name: g.dataset.name, colour: g.classList[1], points: JSON.parse(g.dataset.points).filter(p => p[0] >= left - 1 && p[0] <= right + 1),
@@ -10,7 +10,7 @@ for (const figure of document.querySelectorAll('figure.plot')) {
   svg.querySelectorAll('.marker title').forEach(title => title.remove());
   const stops = [...new Set(series.flatMap(s => s.points.map(p => p[0])))].sort((a, b) => a - b);
   const overlay = svg.appendChild(document.createElementNS(svg.namespaceURI, 'g'));
-  const tip = figure.appendChild(document.createElement('div'));
+  const tip = picture.appendChild(document.createElement('div'));
   tip.className = 'tip';
   tip.setAttribute('role', 'status');
   let stop = -1;
@@ -58,7 +58,7 @@ for (const figure of document.querySelectorAll('figure.plot')) {
     const scale = box.width / svg.viewBox.baseVal.width;
     const beside = x * scale > box.width / 2 ? x * scale - tip.offsetWidth - 12 : x * scale + 12;
     tip.style.left = `${Math.max(0, Math.min(box.width - tip.offsetWidth, beside))}px`;
-    tip.style.top = `${svg.offsetTop + (top + 4) * scale}px`;
+    tip.style.top = `${(top + 4) * scale}px`;
   }
 
   function follow(event) {
