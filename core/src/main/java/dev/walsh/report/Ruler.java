@@ -9,6 +9,8 @@ final class Ruler {
   static final double SMALLEST = 1e-280;
   /** The share of a linear range that is left empty at each end, so that no curve runs along the frame. */
   private static final double MARGIN = 0.04;
+  /** Pixels that renderers still draw lines to exactly. */
+  private static final double FARTHEST = 1e5;
   /** Ranges below this share of their numbers hold no distinguishable ticks. */
   private static final double NARROWEST = 1e-12;
 
@@ -53,9 +55,9 @@ final class Ruler {
     return high;
   }
 
-  /** The pixel of a value. */
+  /** The pixel of a value; far outside the range, one that is merely far outside. */
   double at(double value) {
     double share = log ? (Math.log(value) - Math.log(low)) / (Math.log(high) - Math.log(low)) : (value - low) / (high - low);
-    return start + share * (end - start);
+    return Math.clamp(start + share * (end - start), -FARTHEST, FARTHEST);
   }
 }

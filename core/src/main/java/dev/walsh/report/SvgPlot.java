@@ -64,15 +64,12 @@ final class SvgPlot {
   /** The picture without title and legend, which the page sets as text. */
   String inPage() {
     var label = plot.title() + ": " + plot.y().label() + " against " + plot.x().label();
-    return "<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" tabindex=\"0\" aria-label=\"%s\" data-x=\"%s\" data-frame=\"%s\">\n%s</svg>\n"
-        .formatted(WIDTH,
-            HEIGHT, Markup.escape(label), Markup.escape(plot.x().label()), frame(), body());
+    return format("<svg class=\"plot\" viewBox=\"0 0 %d %d\" role=\"img\" tabindex=\"0\" aria-label=\"%s\" data-x=\"%s\"", WIDTH, HEIGHT,
+        Markup.escape(label), Markup.escape(plot.x().label()))
+        + format(" data-frame=\"%.1f %d %d %d\">\n", left, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM) + body() + "</svg>\n";
   }
 
-  private String frame() {
-    return format("%.1f %d %d %d", left, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM);
-  }
-
+  /** The picture as a file: its own title, legend, styles and paper. */
   String standalone() {
     var legend = new StringBuilder();
     double at = 12;
@@ -93,7 +90,7 @@ final class SvgPlot {
     }
     int head = TITLE_ROW + (plot.series().isEmpty() ? 0 : (row + 1) * LEGEND_ROW) + 8;
     int height = head + HEIGHT;
-    return """
+    return format("""
         <?xml version="1.0" encoding="UTF-8"?>
         <svg class="plot" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">
         <title>%s</title>
@@ -105,7 +102,7 @@ final class SvgPlot {
         %s<g transform="translate(0 %d)">
         %s</g>
         </svg>
-        """.formatted(WIDTH, height, WIDTH * 3 / 2, height * 3 / 2, Markup.escape(plot.title()), Markup.escape(plot.caption()),
+        """, WIDTH, height, WIDTH * 3 / 2, height * 3 / 2, Markup.escape(plot.title()), Markup.escape(plot.caption()),
         Markup.resource("plot.css"), WIDTH, height, Markup.escape(plot.title()), legend, head, body());
   }
 
@@ -122,8 +119,7 @@ final class SvgPlot {
     double frameWidth = WIDTH - RIGHT - left + 2 * BLEED;
     int frameHeight = HEIGHT - BOTTOM - TOP + 2 * BLEED;
     out.append(format("<svg x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\" viewBox=\"%.1f %d %.1f %d\">\n", left - BLEED, TOP - BLEED,
-        frameWidth,
-        frameHeight, left - BLEED, TOP - BLEED, frameWidth, frameHeight));
+        frameWidth, frameHeight, left - BLEED, TOP - BLEED, frameWidth, frameHeight));
     for (int i = 0; i < plot.series().size(); i++) {
       appendSeries(out, i);
     }

@@ -40,7 +40,7 @@ final class Demo {
           / curve.points().stream().mapToDouble(p -> Math.pow(Math.log(p.x()) - meanX, 2)).sum();
       return curve.fit(Fit.powerLaw(Math.exp(meanY - exponent * meanX), exponent,
           new Axis.Range(curve.points().getFirst().x(), curve.points().getLast().x()),
-          new Span("exponent " + Format.minus("%.3f".formatted(exponent)), exponent)));
+          new Span("exponent " + Span.difference(exponent, 3).text(), exponent)));
     }
 
     Series withSeeds() {
@@ -111,7 +111,7 @@ final class Demo {
         .fact("device", "CPU, 2 cores")
         .fact("commit", "0137d54").fact("command", "./walsh compare --minutes 5 --seeds 1")
         .verdict(
-            Text.of("Hadamard ends ").then(Span.of(gap, Format.PLAIN)).then(" nats a byte above dense with ")
+            Text.of("Hadamard ends ").then(new Span(Format.PLAIN.text(gap), gap)).then(" nats a byte above dense with ")
                 .then(new Span("7.9%", -0.0793))
                 .then(" fewer parameters, at ").then(new Span("1.06", 1.0605))
                 .then(" times its speed: no difference in loss that one seed can show."));

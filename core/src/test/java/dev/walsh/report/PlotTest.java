@@ -106,6 +106,14 @@ final class PlotTest {
   }
 
   @Test
+  void pointsFarOutsideTheRangeShownAreCutOff() {
+    var svg = Plot
+        .of("Cut", X.within(1, 1 + 1e-9), Y.within(1, 2), List.of(Series.of("s", List.of(new Point(1, 1), new Point(1e279, -1e279)))))
+        .toSvg();
+    assertThat(svg).doesNotContain("Infinity", "NaN").contains("L100000.0 100000.0");
+  }
+
+  @Test
   void anEmptySeriesKeepsItsColour() {
     var svg = svg(X, Y, Series.of("none", List.of()), Series.of("some", List.of(new Point(1, 1))));
     assertThat(Xml.withClass(svg, "s1")).extracting(e -> e.getAttribute("data-name")).contains("some");
