@@ -1,6 +1,9 @@
 package dev.walsh;
 
 import dev.walsh.cli.DoctorCommand;
+import dev.walsh.cli.ExportCommand;
+import dev.walsh.cli.GenerateCommand;
+import dev.walsh.cli.InfoCommand;
 import dev.walsh.cli.PrepareCommand;
 import dev.walsh.config.UserError;
 import java.io.PrintWriter;
@@ -12,6 +15,9 @@ import picocli.CommandLine.Command;
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
     PrepareCommand.class,
+    GenerateCommand.class,
+    ExportCommand.class,
+    InfoCommand.class,
     DoctorCommand.class})
 public final class Walsh {
   private static final int USER_MISTAKE = 2;
