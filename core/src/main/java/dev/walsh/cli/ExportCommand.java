@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -22,13 +23,13 @@ import picocli.CommandLine.Spec;
     "of its tokens; a Hadamard projection becomes the dense matrix that it stands for. No tokenizer is written.", "", "Examples:",
     "  walsh export runs/h124 --out h124-llama", "  walsh export runs/h124 --step best --dtype bf16 --out h124-llama-bf16"})
 public final class ExportCommand implements Callable<Integer> {
-  @Parameters(paramLabel = "RUN", description = "The folder of a run, or of one of its checkpoints.")
+  @Parameters(paramLabel = "RUN", description = "The folder of a run, or of one of its checkpoints.", showDefaultValue = Visibility.NEVER)
   private Path run = Path.of("");
 
   @Option(names = "--layout", paramLabel = "llama", defaultValue = "llama", description = "The layout.")
   private String layout = "";
 
-  @Option(names = "--out", paramLabel = "DIR", required = true, description = "The folder to make.")
+  @Option(names = "--out", paramLabel = "DIR", required = true, description = "The folder to make.", showDefaultValue = Visibility.NEVER)
   private Path out = Path.of("");
 
   @Option(names = "--dtype", paramLabel = "f32|bf16", defaultValue = "f32", description = "What the tensors are stored in.")

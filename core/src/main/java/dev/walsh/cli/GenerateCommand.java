@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -24,16 +25,17 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** {@code walsh generate}: a trained model goes on with a text. */
 @Command(name = "generate", description = "Lets a trained model go on with a text, which appears as it grows.", mixinStandardHelpOptions = true, sortOptions = false, showDefaultValues = true, footer = {
-    "", "The prompt and its continuation go to standard output, all else to standard error. The run may still be in",
-    "progress. The same seed gives the same text.", "", "Examples:", "  walsh generate runs/nano --prompt \"public static void\"",
+    "", "The prompt and its continuation go to standard output, all else to standard error.",
+    "The run may still be in progress. The same seed gives the same text.", "", "Examples:",
+    "  walsh generate runs/nano --prompt \"public static void\"",
     "  walsh generate runs/nano --step best --temperature 0 --tokens 100", "  walsh generate runs/nano --prompt - < beginning.txt"})
 public final class GenerateCommand implements Callable<Integer> {
   private static final String STANDARD_INPUT = "-";
 
-  @Parameters(paramLabel = "RUN", description = "The folder of a run, or of one of its checkpoints.")
+  @Parameters(paramLabel = "RUN", description = "The folder of a run, or of one of its checkpoints.", showDefaultValue = Visibility.NEVER)
   private Path run = Path.of("");
 
-  @Option(names = "--prompt", paramLabel = "TEXT", defaultValue = "", description = "What to go on with, or - for standard input; nothing begins a new document.", showDefaultValue = picocli.CommandLine.Help.Visibility.NEVER)
+  @Option(names = "--prompt", paramLabel = "TEXT", defaultValue = "", description = "What to go on with, or - for standard input; nothing begins a new document.", showDefaultValue = Visibility.NEVER)
   private String prompt = "";
 
   @Option(names = "--tokens", paramLabel = "N", defaultValue = "256", description = "How many tokens to make at most.")
@@ -51,7 +53,7 @@ public final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--seed", paramLabel = "N", defaultValue = "1", description = "Of the choices.")
   private long seed;
 
-  @Option(names = "--ignore-eos", description = "Go on after the end of a document, with a line <|endoftext|>.", showDefaultValue = picocli.CommandLine.Help.Visibility.NEVER)
+  @Option(names = "--ignore-eos", description = "Go on after the end of a document, with a line <|endoftext|>.", showDefaultValue = Visibility.NEVER)
   private boolean ignoreEnd;
 
   @Option(names = "--step", paramLabel = "N|best|latest", defaultValue = "latest", description = "Which checkpoint of the run.")
@@ -118,8 +120,8 @@ public final class GenerateCommand implements Callable<Integer> {
 
   private static void print(String text, PrintWriter out) {
     out.print(text);
-    // A writer keeps quiet about a closed pipe, and the rest of the text would be made for nobody.
-    if (out.checkError())
+    // A writer keeps quiet about a closed pipe, as does the stream below it, and the rest of the text would be made for nobody.
+    if (out.checkError() || System.out.checkError())
       throw new UserError("Standard output was closed before the text ended; read all of it, or ask for fewer --tokens");
   }
 }

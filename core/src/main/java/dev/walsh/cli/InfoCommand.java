@@ -5,6 +5,7 @@ import dev.walsh.report.Cell;
 import dev.walsh.report.Column;
 import dev.walsh.report.Format;
 import dev.walsh.report.Table;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -60,8 +61,9 @@ public final class InfoCommand implements Callable<Integer> {
             model.paddedVocabulary())))
         .row(Cell.of("data"), Cell.of(info.plan().data()))
         .row(Cell.of("training"),
-            Cell.of(String.format(Locale.ROOT, "%,d tokens in steps of %,d, sequences of %,d, peak rate %s, %s, seed %d",
-                training.tokens(), training.batchTokens(), training.length(), Format.PLAIN.text(training.learningRate()),
+            Cell.of(String.format(Locale.ROOT, "%,d tokens in steps of %,d, sequences of %,d, learning rate %s, %s, seed %d",
+                training.tokens(), training.batchTokens(), training.length(),
+                BigDecimal.valueOf(training.learningRate()).stripTrailingZeros().toPlainString(),
                 info.plan().dtype(),
                 training.seed())));
   }

@@ -37,8 +37,9 @@ final class GenerateCommandTest {
 
   @Test
   void thePromptMayComeFromStandardInput() {
-    var typed = Outcome.of("generate", run, "--prompt", "line 1", "--temperature", 0).text();
-    assertThat(Outcome.withInput("line 1".getBytes(UTF_8), "generate", run, "--prompt", "-", "--temperature", 0).text()).isEqualTo(typed);
+    var typed = Outcome.of("generate", run, "--prompt", "line 1", "--temperature", 0, "--tokens", 20).text();
+    assertThat(Outcome.withInput("line 1".getBytes(UTF_8), "generate", run, "--prompt", "-", "--temperature", 0, "--tokens", 20).text())
+        .isEqualTo(typed);
   }
 
   @Test
