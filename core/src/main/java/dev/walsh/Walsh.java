@@ -2,6 +2,7 @@ package dev.walsh;
 
 import dev.walsh.cli.DoctorCommand;
 import dev.walsh.cli.PrepareCommand;
+import dev.walsh.cli.TrainCommand;
 import dev.walsh.config.UserError;
 import java.io.PrintWriter;
 import org.jspecify.annotations.NullMarked;
@@ -12,6 +13,7 @@ import picocli.CommandLine.Command;
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
     PrepareCommand.class,
+    TrainCommand.class,
     DoctorCommand.class})
 public final class Walsh {
   private static final int USER_MISTAKE = 2;
