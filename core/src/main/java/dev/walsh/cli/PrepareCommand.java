@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -40,7 +41,7 @@ public final class PrepareCommand implements Callable<Integer> {
   @Option(names = "--shard-tokens", paramLabel = "N", defaultValue = "100M", converter = CountConverter.class, description = "Tokens in a shard; K, M and B are understood.")
   private long shardTokens;
 
-  @Option(names = "--force", description = "Replace the dataset in DIR; other files there stay.", showDefaultValue = picocli.CommandLine.Help.Visibility.NEVER)
+  @Option(names = "--force", description = "Replace the dataset in DIR; other files there stay.", showDefaultValue = Visibility.NEVER)
   private boolean force;
 
   @Spec

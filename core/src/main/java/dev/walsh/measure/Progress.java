@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.text.DecimalFormat;
 import java.text.DecimalFormatSymbols;
 import java.util.Locale;
+import java.util.function.Consumer;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -73,17 +74,17 @@ public final class Progress implements AutoCloseable {
     return columns != null && columns.matches("[1-9]\\d{1,3}") ? Integer.parseInt(columns) : TERMINAL_WIDTH;
   }
 
-  /** Lines of a log; the library renders once before anything is done, and that line is left out. */
+  /** Lines of a log. The library renders before anything is done, and twice at the end; those lines are left out. */
   private static ProgressBarConsumer lines() {
-    return new DelegatingProgressBarConsumer(new java.util.function.Consumer<String>() {
-      private boolean started;
+    return new DelegatingProgressBarConsumer(new Consumer<String>() {
+      private @Nullable String last;
 
       @Override
       public void accept(String line) {
-        if (started) {
+        if (last != null && !line.equals(last)) {
           System.err.println(line.stripTrailing());
         }
-        started = true;
+        last = line;
       }
     }, LINE_WIDTH);
   }

@@ -42,8 +42,9 @@ final class ArmRun implements AutoCloseable {
   }
 
   /** Takes up to {@code steps} steps. */
-  void turn(int steps, double flopsAToken, double peakFlops) {
+  void turn(int steps, double peakFlops) {
     double memory = trainer.footprint().total() / (double) (1 << 20);
+    double flopsAToken = trainer.model().cost(plan.training().length()).training();
     for (int i = 0; i < steps && !trainer.isDone(); i++) {
       var report = trainer.step();
       if (!report.isFinite()) {
@@ -63,10 +64,6 @@ final class ArmRun implements AutoCloseable {
 
   long stepsTaken() {
     return trainer.stepsTaken();
-  }
-
-  Trainer trainer() {
-    return trainer;
   }
 
   void save(Consumer<String> warnings) {

@@ -4,18 +4,14 @@ import dev.walsh.config.TrainConfig;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.measure.Progress;
-import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.Weights;
 import dev.walsh.train.Calibration;
 import dev.walsh.train.Interruption;
 import dev.walsh.train.RunPlan;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 
@@ -61,18 +57,17 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
    * @return whether it ran to the end; false where it was interrupted
    */
   public boolean run(Path out, Consumer<String> warnings) {
-    var flops = flopsAToken();
     try (var interruption = Interruption.listen();
         var progress = Progress.start("compare", "steps", recipe.steps() * arms.size() * seeds)) {
       for (int seed = 0; seed < seeds; seed++) {
-        if (!run(out, seed, flops, interruption, progress, warnings))
+        if (!run(out, seed, interruption, progress, warnings))
           return false;
       }
     }
     return true;
   }
 
-  private boolean run(Path out, int seed, Map<String, Double> flops, Interruption interruption, Progress progress,
+  private boolean run(Path out, int seed, Interruption interruption, Progress progress,
       Consumer<String> warnings) {
     var runs = new ArrayList<ArmRun>();
     try {
@@ -80,8 +75,8 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
       var checkpoints = validationSteps();
       for (long step = 0; step < recipe.steps() && !interruption.isRequested(); step = runs.getFirst().stepsTaken()) {
         int turn = (int) Math.min(TURN_STEPS, checkpoints.ceiling(step + 1) - step);
-        for (int i = 0; i < runs.size(); i++) {
-          runs.get(i).turn(turn, flops.get(arms.get(i).name()), peakFlops);
+        for (var run : runs) {
+          run.turn(turn, peakFlops);
           progress.step(turn);
         }
         if (checkpoints.contains(step + turn))
@@ -111,15 +106,5 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
     int steps = Math.toIntExact(recipe.steps());
     return new RunPlan(arm.model(), recipe.withSeed(recipe.seed() + seed), dtype.toString(),
         dataFolder.toAbsolutePath().normalize().toString(), null, steps, validationTokens, steps, 1);
-  }
-
-  private Map<String, Double> flopsAToken() {
-    var flops = new LinkedHashMap<String, Double>();
-    for (var arm : arms) {
-      var weights = new Weights(Device.META, dtype, 0);
-      flops.put(arm.name(), new Gpt(arm.model(), weights).cost(recipe.length()).training());
-      weights.close();
-    }
-    return flops;
   }
 }
