@@ -8,7 +8,6 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -159,8 +158,7 @@ public final class CheckpointStore {
   private void deleteOlder(long saved) {
     var candidates = list().stream().filter(checkpoint -> checkpoint.step() <= saved).toList();
     var kept = new HashSet<>(candidates.subList(Math.max(0, candidates.size() - keep), candidates.size()));
-    candidates.stream().filter(checkpoint -> Double.isFinite(checkpoint.validationLoss().orElse(Double.NaN)))
-        .min(Comparator.comparingDouble(checkpoint -> checkpoint.validationLoss().orElseThrow())).ifPresent(kept::add);
+    Checkpoint.best(candidates).ifPresent(kept::add);
     for (var checkpoint : candidates) {
       if (!kept.contains(checkpoint)) {
         try {

@@ -5,20 +5,16 @@ import dev.walsh.checkpoint.CheckpointStore;
 import dev.walsh.checkpoint.RunLock;
 import dev.walsh.checkpoint.RunState;
 import dev.walsh.checkpoint.Safetensors;
-import dev.walsh.config.Json;
 import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.measure.Progress;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
-import tools.jackson.core.JacksonException;
 
 /** One run of {@code walsh train}: a trainer in a folder that logs, validates and saves it, and that can be cut off at any moment. */
 public final class TrainingRun {
@@ -135,7 +131,7 @@ public final class TrainingRun {
       if (checkpoint.isEmpty())
         return;
       var at = checkpoint.get().folder();
-      var state = readState(at);
+      var state = RunState.read(at);
       if (!state.model().equals(plan.model()) || !state.training().equals(plan.training())) {
         throw new UserError(
             at + " is the checkpoint of another config than " + RunPlan.FILE + "; restore that file or start a new run with another --out");
@@ -148,15 +144,6 @@ public final class TrainingRun {
         trainer.restore(state.step(), weights.tensors(), optimizer.tensors());
       }
       seconds = state.seconds();
-    }
-
-    private static RunState readState(Path checkpoint) {
-      try {
-        return Json.PRETTY.readValue(Files.readAllBytes(checkpoint.resolve(RunState.FILE)), RunState.class);
-      } catch (IOException | JacksonException e) {
-        throw new UserError(
-            "Cannot read " + checkpoint.resolve(RunState.FILE) + "; this checkpoint was written by another version of walsh", e);
-      }
     }
 
     @Override
