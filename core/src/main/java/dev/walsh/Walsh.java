@@ -1,5 +1,6 @@
 package dev.walsh;
 
+import dev.walsh.cli.CompareCommand;
 import dev.walsh.cli.DoctorCommand;
 import dev.walsh.cli.PrepareCommand;
 import dev.walsh.cli.TrainCommand;
@@ -12,6 +13,7 @@ import picocli.CommandLine.Command;
 /** The command line: one verb a class, in {@code cli}. */
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
+    CompareCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
     DoctorCommand.class})

@@ -30,8 +30,8 @@ public record Stamp(String date, String device, String commit, String command) {
 
   private static String git(String... arguments) {
     try {
-      var code = Path.of(Stamp.class.getProtectionDomain().getCodeSource().getLocation().toURI()).getParent();
-      var command = new ArrayList<>(List.of("git", "-C", code.toString()));
+      var code = Path.of(Stamp.class.getProtectionDomain().getCodeSource().getLocation().toURI());
+      var command = new ArrayList<>(List.of("git", "-C", code.resolveSibling(".").toString()));
       command.addAll(List.of(arguments));
       var process = new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.DISCARD).start();
       var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();

@@ -47,7 +47,7 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
   }
 
   /** The folder of an arm's run under a seed. */
-  static Path folder(Path out, String arm, int seed, int seeds) {
+  public static Path folder(Path out, String arm, int seed, int seeds) {
     return out.resolve(seeds == 1 ? arm : arm + "-seed" + seed);
   }
 
