@@ -42,7 +42,7 @@ final class Permutation {
     long left = value >>> halfBits;
     long right = value & mask;
     for (int round = 0; round < ROUNDS; round++) {
-      long next = left ^ mix(mix(key + round) + right) & mask;
+      long next = left ^ (mix(mix(key + round) + right) & mask);
       left = right;
       right = next;
     }

@@ -24,12 +24,12 @@ final class PrepareCommandTest {
         "--shard-tokens", "4K"))
         .as(err.toString()).isZero();
     assertThat(dataset).isDirectoryContaining("glob:**/{train-00000,train-00001,train-00002,val-00000}.bin");
-    assertThat(out.toString().lines().skip(1)).containsExactly("10,001 tokens of bytes, 1.00 bytes a token".replace("10,001", "10,002"),
-        "  train           9,001 tokens (90%) of 1 documents in 3 shards",
-        "  val             1,001 tokens (10%) of 1 documents in 1 shards",
+    assertThat(out.toString().lines().skip(1)).containsExactly("10,002 tokens of bytes, 1.00 bytes a token",
+        "  train           9,001 tokens (90%) of 1 document in 3 shards",
+        "  val             1,001 tokens (10%) of 1 document in 1 shard",
         "As there are fewer than 20 documents, the last 10% of each is held out, and no whole document.", "",
         "Next: walsh train --model nano --data '%s' --out run".formatted(dataset));
-    assertThat(out.toString()).startsWith("1 documents, 0.0 MB of text in ");
+    assertThat(out.toString()).startsWith("1 document, 0.0 MB of text in ");
   }
 
   @Test
@@ -47,7 +47,7 @@ final class PrepareCommandTest {
     assertThat(failure("--tokenizer", "gpt5", text)).isEqualTo("walsh: There is no tokenizer 'gpt5': use gpt2 or bytes.");
     assertThat(failure("--shard-tokens", "1.5", text)).startsWith("walsh: Invalid value for option '--shard-tokens'").endsWith(
         "'1.5' is no count: write it like 4096, 64K, 1.5M or 2B");
-    assertThat(failure()).startsWith("walsh: Missing required parameter: 'INPUT...'".replace("...", ""));
+    assertThat(failure()).startsWith("walsh: Missing required parameter: 'INPUT");
   }
 
   @Test
