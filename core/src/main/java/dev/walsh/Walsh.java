@@ -1,5 +1,6 @@
 package dev.walsh;
 
+import dev.walsh.cli.BenchCommand;
 import dev.walsh.cli.CompareCommand;
 import dev.walsh.cli.DoctorCommand;
 import dev.walsh.cli.PrepareCommand;
@@ -16,6 +17,7 @@ import picocli.CommandLine.Command;
     CompareCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
+    BenchCommand.class,
     DoctorCommand.class})
 public final class Walsh {
   private static final int USER_MISTAKE = 2;

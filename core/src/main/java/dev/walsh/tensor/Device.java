@@ -53,6 +53,12 @@ public enum Device {
     return torch.get_num_threads();
   }
 
+  /** Waits until all work handed to the device is done. */
+  public void synchronize() {
+    if (this == CUDA)
+      torch.cuda_synchronize();
+  }
+
   /** Options for a new tensor of a dtype on this device. */
   public TensorOptions options(Dtype dtype) {
     try (var device = new org.bytedeco.pytorch.Device(type)) {
