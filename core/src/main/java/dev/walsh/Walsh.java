@@ -3,6 +3,9 @@ package dev.walsh;
 import dev.walsh.cli.BenchCommand;
 import dev.walsh.cli.CompareCommand;
 import dev.walsh.cli.DoctorCommand;
+import dev.walsh.cli.ExportCommand;
+import dev.walsh.cli.GenerateCommand;
+import dev.walsh.cli.InfoCommand;
 import dev.walsh.cli.PrepareCommand;
 import dev.walsh.cli.TrainCommand;
 import dev.walsh.config.UserError;
@@ -17,6 +20,9 @@ import picocli.CommandLine.Command;
     CompareCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
+    GenerateCommand.class,
+    ExportCommand.class,
+    InfoCommand.class,
     BenchCommand.class,
     DoctorCommand.class})
 public final class Walsh {
