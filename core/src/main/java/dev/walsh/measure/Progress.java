@@ -27,9 +27,19 @@ public final class Progress implements AutoCloseable {
   private static final int TERMINAL_WIDTH = 80;
 
   private final @Nullable ProgressBar bar;
+  private volatile boolean moved;
 
-  private Progress(@Nullable ProgressBar bar) {
-    this.bar = bar;
+  private Progress() {
+    bar = null;
+  }
+
+  private Progress(String task, String unit, long unitSize, long total) {
+    boolean terminal = onTerminal();
+    var rate = new DecimalFormat("0.0", DecimalFormatSymbols.getInstance(Locale.ROOT));
+    bar = new ProgressBarBuilder().setTaskName(task).setInitialMax(total).setUnit(" " + unit, unitSize).showSpeed(rate)
+        .setStyle(terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII)
+        .setUpdateIntervalMillis(terminal ? BAR_INTERVAL_MILLIS : LINE_INTERVAL_MILLIS)
+        .setConsumer(terminal ? onOneLine() : new DelegatingProgressBarConsumer(new Lines(), LINE_WIDTH)).build();
   }
 
   /**
@@ -39,33 +49,24 @@ public final class Progress implements AutoCloseable {
    * @param total how many there are, or -1 where that is unknown
    */
   public static Progress start(String task, String unit, long total) {
-    return start(task, unit, 1, total);
+    return new Progress(task, unit, 1, total);
   }
 
   /** Starts to show a task that is counted in bytes and shown in megabytes; the total is -1 where it is unknown. */
   public static Progress startBytes(String task, long totalBytes) {
-    return start(task, "MB", 1_000_000, totalBytes);
+    return new Progress(task, "MB", 1_000_000, totalBytes);
   }
 
   /** Progress that nobody sees. */
   public static Progress quiet() {
-    return new Progress(null);
-  }
-
-  private static Progress start(String task, String unit, long unitSize, long total) {
-    boolean terminal = onTerminal();
-    var style = terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII;
-    var rate = new DecimalFormat("0.0", DecimalFormatSymbols.getInstance(Locale.ROOT));
-    return new Progress(new ProgressBarBuilder().setTaskName(task).setInitialMax(total).setUnit(" " + unit, unitSize).showSpeed(rate)
-        .setStyle(style).setUpdateIntervalMillis(terminal ? BAR_INTERVAL_MILLIS : LINE_INTERVAL_MILLIS)
-        .setConsumer(terminal ? bar() : lines()).build());
+    return new Progress();
   }
 
   /**
    * A bar of a known width. The library would else open a JLine terminal to ask for the width, and that puts the default handler on
    * the interrupt signal: Ctrl-C would then end the program without its shutdown hooks.
    */
-  private static ProgressBarConsumer bar() {
+  private static ProgressBarConsumer onOneLine() {
     return new ConsoleProgressBarConsumer(System.err, terminalWidth() - 1);
   }
 
@@ -74,23 +75,21 @@ public final class Progress implements AutoCloseable {
     return columns != null && columns.matches("[1-9]\\d{1,3}") ? Integer.parseInt(columns) : TERMINAL_WIDTH;
   }
 
-  /** Lines of a log. The library renders before anything is done, and twice at the end; those lines are left out. */
-  private static ProgressBarConsumer lines() {
-    return new DelegatingProgressBarConsumer(new Consumer<String>() {
-      private @Nullable String last;
+  /** Lines of a log. The library may render before anything is done, and renders twice at the end; those lines are left out. */
+  private final class Lines implements Consumer<String> {
+    private @Nullable String last;
 
-      @Override
-      public void accept(String line) {
-        if (last != null && !line.equals(last)) {
-          System.err.println(line.stripTrailing());
-        }
-        last = line;
-      }
-    }, LINE_WIDTH);
+    @Override
+    public void accept(String line) {
+      if (moved && !line.equals(last))
+        System.err.println(line.stripTrailing());
+      last = line;
+    }
   }
 
   /** Moves to a position, counted from 0 to the total. */
   public void stepTo(long position) {
+    moved = true;
     if (bar != null) {
       bar.stepTo(position);
     }
@@ -98,6 +97,7 @@ public final class Progress implements AutoCloseable {
 
   /** Moves on by some units. */
   public void step(long units) {
+    moved = true;
     if (bar != null) {
       bar.stepBy(units);
     }
