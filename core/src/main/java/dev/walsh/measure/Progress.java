@@ -27,19 +27,21 @@ public final class Progress implements AutoCloseable {
   private static final int TERMINAL_WIDTH = 80;
 
   private final @Nullable ProgressBar bar;
-  private volatile boolean moved;
+  private final @Nullable Lines lines;
 
   private Progress() {
     bar = null;
+    lines = null;
   }
 
   private Progress(String task, String unit, long unitSize, long total) {
     boolean terminal = onTerminal();
+    lines = terminal ? null : new Lines();
     var rate = new DecimalFormat("0.0", DecimalFormatSymbols.getInstance(Locale.ROOT));
     bar = new ProgressBarBuilder().setTaskName(task).setInitialMax(total).setUnit(" " + unit, unitSize).showSpeed(rate)
         .setStyle(terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII)
         .setUpdateIntervalMillis(terminal ? BAR_INTERVAL_MILLIS : LINE_INTERVAL_MILLIS)
-        .setConsumer(terminal ? onOneLine() : new DelegatingProgressBarConsumer(new Lines(), LINE_WIDTH)).build();
+        .setConsumer(lines == null ? onOneLine() : new DelegatingProgressBarConsumer(lines, LINE_WIDTH)).build();
   }
 
   /**
@@ -75,21 +77,26 @@ public final class Progress implements AutoCloseable {
     return columns != null && columns.matches("[1-9]\\d{1,3}") ? Integer.parseInt(columns) : TERMINAL_WIDTH;
   }
 
-  /** Lines of a log. The library may render before anything is done, and renders twice at the end; those lines are left out. */
-  private final class Lines implements Consumer<String> {
-    private @Nullable String last;
+  /** Lines of a log. The library also renders at once, when there is nothing to tell, and twice at the end, where one line is enough. */
+  private static final class Lines implements Consumer<String> {
+    private final long start = System.nanoTime();
+    private volatile boolean closing;
+    private volatile String last = "";
 
     @Override
     public void accept(String line) {
-      if (moved && !line.equals(last))
-        System.err.println(line.stripTrailing());
-      last = line;
+      last = line.stripTrailing();
+      if (!closing && System.nanoTime() - start > LINE_INTERVAL_MILLIS * 500_000L)
+        System.err.println(last);
+    }
+
+    void end() {
+      System.err.println(last);
     }
   }
 
   /** Moves to a position, counted from 0 to the total. */
   public void stepTo(long position) {
-    moved = true;
     if (bar != null) {
       bar.stepTo(position);
     }
@@ -97,7 +104,6 @@ public final class Progress implements AutoCloseable {
 
   /** Moves on by some units. */
   public void step(long units) {
-    moved = true;
     if (bar != null) {
       bar.stepBy(units);
     }
@@ -112,9 +118,12 @@ public final class Progress implements AutoCloseable {
 
   @Override
   public void close() {
-    if (bar != null) {
+    if (lines != null)
+      lines.closing = true;
+    if (bar != null)
       bar.close();
-    }
+    if (lines != null)
+      lines.end();
   }
 
   /** Whether standard error is a terminal; Java's own Console answers for the other two streams only. */
