@@ -1,10 +1,13 @@
 package dev.walsh;
 
+import dev.walsh.cli.BenchCommand;
+import dev.walsh.cli.CompareCommand;
 import dev.walsh.cli.DoctorCommand;
 import dev.walsh.cli.ExportCommand;
 import dev.walsh.cli.GenerateCommand;
 import dev.walsh.cli.InfoCommand;
 import dev.walsh.cli.PrepareCommand;
+import dev.walsh.cli.TrainCommand;
 import dev.walsh.config.UserError;
 import java.io.PrintWriter;
 import org.jspecify.annotations.NullMarked;
@@ -14,10 +17,13 @@ import picocli.CommandLine.Command;
 /** The command line: one verb a class, in {@code cli}. */
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
+    CompareCommand.class,
     PrepareCommand.class,
+    TrainCommand.class,
     GenerateCommand.class,
     ExportCommand.class,
     InfoCommand.class,
+    BenchCommand.class,
     DoctorCommand.class})
 public final class Walsh {
   private static final int USER_MISTAKE = 2;

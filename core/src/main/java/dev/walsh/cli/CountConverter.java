@@ -1,6 +1,7 @@
 package dev.walsh.cli;
 
 import java.math.BigDecimal;
+import java.util.Locale;
 import java.util.regex.Pattern;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
@@ -13,7 +14,7 @@ final class CountConverter implements ITypeConverter<Long> {
   public Long convert(String value) {
     var count = COUNT.matcher(value);
     if (count.matches()) {
-      int thousands = " KMB".indexOf(count.group(2).isEmpty() ? " " : count.group(2).toUpperCase(java.util.Locale.ROOT));
+      int thousands = " KMB".indexOf(count.group(2).isEmpty() ? " " : count.group(2).toUpperCase(Locale.ROOT));
       try {
         return new BigDecimal(count.group(1)).scaleByPowerOfTen(3 * thousands).longValueExact();
       } catch (ArithmeticException notWhole) {

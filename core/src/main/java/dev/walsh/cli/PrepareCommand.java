@@ -17,10 +17,11 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 /** {@code walsh prepare}: text into a folder of token shards. */
-@Command(name = "prepare", description = "Turns text into a dataset: shards of tokens to train on, a part held out for validation.", mixinStandardHelpOptions = true, sortOptions = false, showDefaultValues = true, footer = {
-    "", "Documents end at the ends of files and at lines that are exactly <|endoftext|>. Whole documents are held out,",
-    "chosen by their text, so that the split does not change when others are added; of fewer than 20 documents,",
-    "the end of each.", "", "Examples:", "  walsh prepare book.txt --out data/book",
+@Command(name = "prepare", description = "Turns text into a dataset: shards of tokens to train on, a part held out for validation.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
+    "", "Documents end at the ends of files and at lines that are exactly",
+    "<|endoftext|>. Whole documents are held out, chosen by their text, so that",
+    "the split does not change when others are added; of fewer than 20 documents,", "the end of each is.", "", "Examples:",
+    "  walsh prepare book.txt --out data/book",
     "  walsh prepare corpus.txt.xz --tokenizer bytes --out data/corpus",
     "  walsh prepare src/ notes.zip --val-fraction 0.05 --out data/mine", "  zcat dump.gz | walsh prepare - --out data/dump"})
 public final class PrepareCommand implements Callable<Integer> {
@@ -30,17 +31,17 @@ public final class PrepareCommand implements Callable<Integer> {
   @Option(names = "--out", paramLabel = "DIR", required = true, description = "The folder to make.")
   private Path out = Path.of("");
 
-  @Option(names = "--tokenizer", paramLabel = "gpt2|bytes", defaultValue = "gpt2", description = "How text becomes tokens.")
+  @Option(names = "--tokenizer", paramLabel = "gpt2|bytes", defaultValue = "gpt2", description = "How text becomes tokens (${DEFAULT-VALUE}).")
   private String tokenizer = "";
 
   @Option(names = "--val-fraction", paramLabel = "F", defaultValue = ""
-      + Preparation.DEFAULT_VAL_FRACTION, description = "How much to hold out for validation, 0 to 0.5.")
+      + Preparation.DEFAULT_VAL_FRACTION, description = "How much to hold out for validation, 0 to 0.5 (${DEFAULT-VALUE}).")
   private double valFraction;
 
-  @Option(names = "--shard-tokens", paramLabel = "N", defaultValue = "100M", converter = CountConverter.class, description = "Tokens in a shard; K, M and B are understood.")
+  @Option(names = "--shard-tokens", paramLabel = "N", defaultValue = "100M", converter = CountConverter.class, description = "Tokens in a shard; K, M and B are understood (${DEFAULT-VALUE}).")
   private long shardTokens;
 
-  @Option(names = "--force", description = "Replace the dataset in DIR; other files there stay.", showDefaultValue = picocli.CommandLine.Help.Visibility.NEVER)
+  @Option(names = "--force", description = "Replace the dataset in DIR; other files there stay.")
   private boolean force;
 
   @Spec
@@ -63,7 +64,7 @@ public final class PrepareCommand implements Callable<Integer> {
     var manifest = result.manifest();
     double seconds = result.time().toMillis() / 1e3;
     double megabytes = result.bytes() / 1e6;
-    to.printf(Locale.ROOT, "%,d documents, %.1f MB of text in %.1f s (%.1f MB/s)%n", result.documents(), megabytes, seconds,
+    to.printf(Locale.ROOT, "%s, %.1f MB of text in %.1f s (%.1f MB/s)%n", count(result.documents(), "document"), megabytes, seconds,
         megabytes / seconds);
     to.printf(Locale.ROOT, "%,d tokens of %s, %.2f bytes a token%n", result.tokens(), manifest.tokenizer(),
         (double) result.bytes() / result.tokens());
@@ -82,10 +83,14 @@ public final class PrepareCommand implements Callable<Integer> {
   }
 
   private static void print(String split, Manifest.Part part, Preparation.Result whole, PrintWriter to) {
-    to.printf(Locale.ROOT, "  %-5s %,15d tokens (%s%%) of %,d documents in %d shards%n", split, part.tokens(),
+    to.printf(Locale.ROOT, "  %-5s %,15d tokens (%s%%) of %s in %s%n", split, part.tokens(),
         percent((double) part.tokens() / whole
             .tokens()),
-        part.documents(), part.shards().size());
+        count(part.documents(), "document"), count(part.shards().size(), "shard"));
+  }
+
+  private static String count(long number, String what) {
+    return String.format(Locale.ROOT, "%,d %s%s", number, what, number == 1 ? "" : "s");
   }
 
   private static String percent(double fraction) {

@@ -114,16 +114,20 @@ final class OutputFolder implements AutoCloseable {
     }
   }
 
-  /** At an interrupt the program still writes while this runs, so a folder can fill again. */
+  /** At an interrupt the program still writes while this runs, so the folder can fill again. */
   private void removeTemporary() {
-    for (int attempt = 0; attempt < REMOVAL_ATTEMPTS && Files.exists(temporary); attempt++) {
+    boolean removed = false;
+    for (int attempt = 0; attempt < REMOVAL_ATTEMPTS && !removed; attempt++) {
       try {
-        for (var name : names(temporary)) {
-          Files.deleteIfExists(temporary.resolve(name));
+        if (Files.exists(temporary)) {
+          for (var name : names(temporary)) {
+            Files.deleteIfExists(temporary.resolve(name));
+          }
+          Files.deleteIfExists(temporary);
         }
-        Files.deleteIfExists(temporary);
-      } catch (IOException again) {
-        Thread.yield();
+        removed = true;
+      } catch (IOException filledAgain) {
+        removed = false;
       }
     }
   }

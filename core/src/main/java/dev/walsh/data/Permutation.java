@@ -7,6 +7,8 @@ package dev.walsh.data;
  */
 final class Permutation {
   private static final int ROUNDS = 6;
+  /** The greatest domain whose elements are all positive. */
+  private static final long MAX_SIZE = 1L << 62;
 
   private final long size;
   private final long key;
@@ -14,7 +16,7 @@ final class Permutation {
   private final long mask;
 
   Permutation(long size, long key) {
-    if (size < 1) {
+    if (size < 1 || size > MAX_SIZE) {
       throw new IllegalArgumentException("a permutation of " + size);
     }
     this.size = size;
@@ -40,7 +42,7 @@ final class Permutation {
     long left = value >>> halfBits;
     long right = value & mask;
     for (int round = 0; round < ROUNDS; round++) {
-      long next = left ^ mix(mix(key + round) + right) & mask;
+      long next = left ^ (mix(mix(key + round) + right) & mask);
       left = right;
       right = next;
     }

@@ -9,6 +9,7 @@ package dev.walsh.data;
  * @param offset its place in the unpacked text of the source, in bytes
  * @param consumed how many bytes of all inputs, packed as they are, had been read by then
  */
+@SuppressWarnings("ArrayRecordComponent") // Passed on, never compared.
 record Piece(byte[] text, boolean first, String source, long offset, long consumed) {
   /** Takes pieces in their order. */
   interface Sink {

@@ -28,6 +28,7 @@ final class Pipeline {
    * @param bytes how long its text is
    * @param consumed as in {@link Piece}
    */
+  @SuppressWarnings("ArrayRecordComponent") // Passed on, never compared.
   record Encoded(int[] tokens, double hash, int bytes, long consumed) {
     boolean first() {
       return !Double.isNaN(hash);

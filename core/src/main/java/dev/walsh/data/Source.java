@@ -1,6 +1,5 @@
 package dev.walsh.data;
 
-import dev.walsh.config.UserError;
 import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -14,7 +13,6 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 import org.apache.commons.compress.compressors.bzip2.BZip2CompressorInputStream;
 import org.apache.commons.compress.compressors.gzip.GzipCompressorInputStream;
-import org.tukaani.xz.MemoryLimitException;
 import org.tukaani.xz.XZInputStream;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
@@ -66,9 +64,6 @@ record Source(Path path, long size, Predicate<String> entries) {
           ? TextInput.Allowance.unlimited(path.toString())
           : TextInput.Allowance.ofArchive(path.toString(), size);
       splitter.split(new TextInput(text, path.toString(), allowance, () -> before + packed.count()), sink);
-    } catch (MemoryLimitException error) {
-      throw new UserError("%s needs %d MiB of memory to unpack: unpack it yourself with xz -d and give walsh the text.".formatted(path,
-          error.getMemoryNeeded() >> 10), error);
     }
   }
 

@@ -80,15 +80,14 @@ final class Spool implements AutoCloseable {
   /** Copies tokens from a position on to the front of an array. */
   void read(long from, char[] into, int count) throws IOException {
     for (int done = 0; done < count;) {
-      buffer.clear().limit(Math.min(BUFFER, (count - done) * Character.BYTES));
-      while (buffer.hasRemaining() && channel.read(buffer, (from + done) * Character.BYTES + buffer.position()) >= 0) {
-        continue;
+      int part = Math.min(BUFFER / Character.BYTES, count - done);
+      buffer.clear().limit(part * Character.BYTES);
+      while (buffer.hasRemaining()) {
+        if (channel.read(buffer, (from + done) * Character.BYTES + buffer.position()) < 0) {
+          throw new IOException(path + " ends early");
+        }
       }
-      int part = buffer.flip().remaining() / Character.BYTES;
-      if (part == 0) {
-        throw new IOException(path + " ends early");
-      }
-      buffer.asCharBuffer().get(into, done, part);
+      buffer.flip().asCharBuffer().get(into, done, part);
       done += part;
     }
   }

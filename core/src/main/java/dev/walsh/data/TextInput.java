@@ -5,6 +5,7 @@ import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.function.LongSupplier;
+import org.tukaani.xz.MemoryLimitException;
 
 /**
  * The text of one source as it is unpacked. It ends a decompression bomb, and turns what a broken file makes of its reader into an error
@@ -48,6 +49,12 @@ final class TextInput extends FilterInputStream {
   }
 
   static UserError unreadable(String name, IOException error) {
+    if (error instanceof MemoryLimitException memory) {
+      return new UserError(
+          "%s needs %d MiB of memory to unpack: unpack it yourself with xz -d and give walsh the text.".formatted(name, memory
+              .getMemoryNeeded() >> 10),
+          error);
+    }
     return new UserError(
         "Cannot read %s (%s): if it is an archive, it is truncated or damaged, so fetch or pack it again; else check the disk and the permissions."
             .formatted(name, Failure.reason(error)),

@@ -130,6 +130,9 @@ public record Checkup(Machine machine, @Nullable Libtorch libtorch, Map<String, 
     if ("cpu".equals(libtorch.natives())) {
       return "libtorch's natives for the CPU are in use: put CUDA 13 and cuDNN 9 on LD_LIBRARY_PATH and start with WALSH_NATIVES=cuda";
     }
+    if (!libtorch.cudaProblem().isEmpty()) {
+      return "libtorch's CUDA half does not load (" + libtorch.cudaProblem() + "): put CUDA 13 and cuDNN 9 on LD_LIBRARY_PATH";
+    }
     return libtorch.gpus() > 0 ? null : "libtorch sees no GPU: look at CUDA_VISIBLE_DEVICES and at nvidia-smi";
   }
 

@@ -32,7 +32,7 @@ public record Cpu(String model, int cores, long memoryBytes, List<String> instru
   }
 
   /** The processor of this machine, within the limits of the container where there is one. */
-  static Cpu probe() {
+  public static Cpu probe() {
     var system = (com.sun.management.OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
     return read(cpuinfo(), Runtime.getRuntime().availableProcessors(), system.getTotalMemorySize(), vectorWidth());
   }

@@ -2,8 +2,10 @@ package dev.walsh.measure;
 
 import dev.walsh.config.UserError;
 import java.util.regex.Pattern;
+import org.bytedeco.javacpp.Loader;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch_cuda;
 
 /**
  * The libtorch in use, asked from its natives.
@@ -14,8 +16,9 @@ import org.bytedeco.pytorch.global.torch;
  * @param threads the threads inside one operator
  * @param blasThreads the threads inside one float32 matrix product, which OpenBLAS counts by itself
  * @param gpus the GPUs that it can use
+ * @param cudaProblem why the CUDA half of the CUDA natives does not load; empty where it does, and for the CPU's natives
  */
-public record Libtorch(String version, String natives, String kernels, int threads, int blasThreads, int gpus) {
+public record Libtorch(String version, String natives, String kernels, int threads, int blasThreads, int gpus, String cudaProblem) {
   private static final Pattern VERSION = Pattern.compile("TORCH_VERSION=([^,]+)");
   private static final Pattern CUDA = Pattern.compile("USE_CUDA=(1|ON)");
 
@@ -28,10 +31,23 @@ public record Libtorch(String version, String natives, String kernels, int threa
     try (var config = torch.show_config(); var kernels = torch.get_cpu_capability()) {
       var settings = config.getString();
       var version = VERSION.matcher(settings);
-      return new Libtorch(version.find() ? version.group(1) : "unknown", CUDA.matcher(settings).find() ? "cuda" : "cpu",
-          kernels.getString(), torch.get_num_threads(), threadsOfBlas(), Math.toIntExact(torch.getNumGPUs()));
+      boolean cuda = CUDA.matcher(settings).find();
+      var cudaProblem = cuda ? loadCuda() : "";
+      return new Libtorch(version.find() ? version.group(1) : "unknown", cuda ? "cuda" : "cpu", kernels.getString(),
+          torch.get_num_threads(),
+          threadsOfBlas(), Math.toIntExact(torch.getNumGPUs()), cudaProblem);
     } catch (LinkageError e) {
       throw unloadable(e);
+    }
+  }
+
+  /** Loads the CUDA half, without which libtorch sees no GPU at all; returns why it does not load. */
+  private static String loadCuda() {
+    try {
+      Loader.load(torch_cuda.class);
+      return "";
+    } catch (LinkageError e) {
+      return reason(e);
     }
   }
 
@@ -47,12 +63,16 @@ public record Libtorch(String version, String natives, String kernels, int threa
 
   /** The error that says which library is missing and how to get it. */
   static UserError unloadable(LinkageError error) {
+    var reason = reason(error);
+    return new UserError("libtorch does not load (" + reason + "): " + fix(reason) + ".", error);
+  }
+
+  private static String reason(LinkageError error) {
     Throwable root = error;
     while (root.getCause() != null) {
       root = root.getCause();
     }
-    var reason = String.valueOf(root.getMessage()).lines().findFirst().orElse("").strip();
-    return new UserError("libtorch does not load (" + reason + "): " + fix(reason) + ".", error);
+    return String.valueOf(root.getMessage()).lines().findFirst().orElse("").strip();
   }
 
   private static String fix(String reason) {

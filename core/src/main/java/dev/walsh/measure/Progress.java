@@ -6,6 +6,7 @@ import java.lang.foreign.ValueLayout;
 import java.text.DecimalFormat;
 import java.text.DecimalFormatSymbols;
 import java.util.Locale;
+import java.util.function.Consumer;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -26,9 +27,21 @@ public final class Progress implements AutoCloseable {
   private static final int TERMINAL_WIDTH = 80;
 
   private final @Nullable ProgressBar bar;
+  private final @Nullable Lines lines;
 
-  private Progress(@Nullable ProgressBar bar) {
-    this.bar = bar;
+  private Progress() {
+    bar = null;
+    lines = null;
+  }
+
+  private Progress(String task, String unit, long unitSize, long total) {
+    boolean terminal = onTerminal();
+    lines = terminal ? null : new Lines();
+    var rate = new DecimalFormat("0.0", DecimalFormatSymbols.getInstance(Locale.ROOT));
+    bar = new ProgressBarBuilder().setTaskName(task).setInitialMax(total).setUnit(" " + unit, unitSize).showSpeed(rate)
+        .setStyle(terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII)
+        .setUpdateIntervalMillis(terminal ? BAR_INTERVAL_MILLIS : LINE_INTERVAL_MILLIS)
+        .setConsumer(lines == null ? onOneLine() : new DelegatingProgressBarConsumer(lines, LINE_WIDTH)).build();
   }
 
   /**
@@ -38,33 +51,24 @@ public final class Progress implements AutoCloseable {
    * @param total how many there are, or -1 where that is unknown
    */
   public static Progress start(String task, String unit, long total) {
-    return start(task, unit, 1, total);
+    return new Progress(task, unit, 1, total);
   }
 
   /** Starts to show a task that is counted in bytes and shown in megabytes; the total is -1 where it is unknown. */
   public static Progress startBytes(String task, long totalBytes) {
-    return start(task, "MB", 1_000_000, totalBytes);
+    return new Progress(task, "MB", 1_000_000, totalBytes);
   }
 
   /** Progress that nobody sees. */
   public static Progress quiet() {
-    return new Progress(null);
-  }
-
-  private static Progress start(String task, String unit, long unitSize, long total) {
-    boolean terminal = onTerminal();
-    var style = terminal ? ProgressBarStyle.UNICODE_BLOCK : ProgressBarStyle.ASCII;
-    var rate = new DecimalFormat("0.0", DecimalFormatSymbols.getInstance(Locale.ROOT));
-    return new Progress(new ProgressBarBuilder().setTaskName(task).setInitialMax(total).setUnit(" " + unit, unitSize).showSpeed(rate)
-        .setStyle(style).setUpdateIntervalMillis(terminal ? BAR_INTERVAL_MILLIS : LINE_INTERVAL_MILLIS)
-        .setConsumer(terminal ? bar() : lines()).build());
+    return new Progress();
   }
 
   /**
    * A bar of a known width. The library would else open a JLine terminal to ask for the width, and that puts the default handler on
    * the interrupt signal: Ctrl-C would then end the program without its shutdown hooks.
    */
-  private static ProgressBarConsumer bar() {
+  private static ProgressBarConsumer onOneLine() {
     return new ConsoleProgressBarConsumer(System.err, terminalWidth() - 1);
   }
 
@@ -73,19 +77,22 @@ public final class Progress implements AutoCloseable {
     return columns != null && columns.matches("[1-9]\\d{1,3}") ? Integer.parseInt(columns) : TERMINAL_WIDTH;
   }
 
-  /** Lines of a log; the library renders once before anything is done, and that line is left out. */
-  private static ProgressBarConsumer lines() {
-    return new DelegatingProgressBarConsumer(new java.util.function.Consumer<String>() {
-      private boolean started;
+  /** Lines of a log. The library also renders at once, when there is nothing to tell, and twice at the end, where one line is enough. */
+  private static final class Lines implements Consumer<String> {
+    private final long start = System.nanoTime();
+    private volatile boolean closing;
+    private volatile String last = "";
 
-      @Override
-      public void accept(String line) {
-        if (started) {
-          System.err.println(line.stripTrailing());
-        }
-        started = true;
-      }
-    }, LINE_WIDTH);
+    @Override
+    public void accept(String line) {
+      last = line.stripTrailing();
+      if (!closing && System.nanoTime() - start > LINE_INTERVAL_MILLIS * 500_000L)
+        System.err.println(last);
+    }
+
+    void end() {
+      System.err.println(last);
+    }
   }
 
   /** Moves to a position, counted from 0 to the total. */
@@ -111,9 +118,12 @@ public final class Progress implements AutoCloseable {
 
   @Override
   public void close() {
-    if (bar != null) {
+    if (lines != null)
+      lines.closing = true;
+    if (bar != null)
       bar.close();
-    }
+    if (lines != null)
+      lines.end();
   }
 
   /** Whether standard error is a terminal; Java's own Console answers for the other two streams only. */

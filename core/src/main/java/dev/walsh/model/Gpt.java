@@ -13,6 +13,9 @@ import org.bytedeco.pytorch.global.torch;
 
 /** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
 public final class Gpt {
+  /** The name of the attention's share in {@link #costs}. */
+  public static final String ATTENTION = "attention";
+
   private final ModelConfig config;
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
@@ -58,7 +61,7 @@ public final class Gpt {
   public Map<String, Cost> costs(int length) {
     var costs = new LinkedHashMap<String, Cost>();
     var embeddingCost = Cost.matrix(config.width(), config.paddedVocabulary());
-    costs.put("attention", sum(b -> b.attentionCost(length)));
+    costs.put(ATTENTION, sum(b -> b.attentionCost(length)));
     costs.put("mlp", sum(Block::mlpCost));
     costs.put("final norm", Norm.cost(config.width()));
     costs.put("embedding and head", new Cost(embeddingCost.parameters(), embeddingCost.forward(), embeddingCost.backward(),

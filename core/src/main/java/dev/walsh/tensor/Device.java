@@ -1,6 +1,7 @@
 package dev.walsh.tensor;
 
 import dev.walsh.config.UserError;
+import org.bytedeco.javacpp.Loader;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -33,6 +34,12 @@ public enum Device {
 
   /** Whether libtorch was built for CUDA and sees a GPU. */
   public static boolean hasCuda() {
+    try {
+      // libtorch knows of no GPU before its CUDA half is loaded.
+      Loader.load(torch_cuda.class);
+    } catch (LinkageError e) {
+      return false;
+    }
     return torch.hasCUDA() && torch_cuda.device_count() > 0;
   }
 
@@ -44,6 +51,12 @@ public enum Device {
 
   public static int threads() {
     return torch.get_num_threads();
+  }
+
+  /** Waits until all work handed to the device is done. */
+  public void synchronize() {
+    if (this == CUDA)
+      torch.cuda_synchronize();
   }
 
   /** Options for a new tensor of a dtype on this device. */

@@ -23,7 +23,8 @@ public record Metric(long step, long tokens, double seconds, @Nullable Double lo
     @JsonProperty("grad_norm") @Nullable Double gradientNorm, @JsonProperty("tokens_per_s") @Nullable Double tokensPerSecond,
     @Nullable Double mfu, @JsonProperty("memory_mib") @Nullable Double memoryMib,
     @JsonProperty("val_loss") @Nullable Double validationLoss) {
-  static Metric validation(long step, long tokens, double seconds, double loss) {
+  /** The line of a validation. */
+  public static Metric validation(long step, long tokens, double seconds, double loss) {
     return new Metric(step, tokens, seconds, null, null, null, null, null, null, loss);
   }
 }

@@ -54,7 +54,8 @@ public record RunPlan(ModelConfig model, TrainConfig training, String dtype, Str
     }
   }
 
-  void write(Path run) {
+  /** Writes it into a run's folder, whole or not at all. */
+  public void write(Path run) {
     var file = run.resolve(FILE);
     try {
       var whole = run.resolve(FILE + ".tmp");

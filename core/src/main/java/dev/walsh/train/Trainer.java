@@ -1,9 +1,11 @@
 package dev.walsh.train;
 
+import dev.walsh.checkpoint.AtomicFolder;
 import dev.walsh.checkpoint.RunState;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
+import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.model.Gpt;
@@ -12,7 +14,6 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -55,6 +56,11 @@ public final class Trainer implements AutoCloseable {
   }
 
   public Footprint footprint() {
+    return footprint(model, weights, config);
+  }
+
+  /** The memory that training a model by a recipe takes; the weights may be without memory themselves. */
+  public static Footprint footprint(Gpt model, Weights weights, TrainConfig config) {
     return Footprint.of(model, weights, config.microBatch(), config.length());
   }
 
@@ -79,7 +85,12 @@ public final class Trainer implements AutoCloseable {
     }
   }
 
-  /** The mean loss over the first {@code tokens} tokens of another loader, in nats a token. */
+  /** Windows from all over the held-out text, the same ones in the same order for every run. */
+  public static Loader validationLoader(Dataset data, int length) {
+    return Loader.shuffled(data.val(), length, 0);
+  }
+
+  /** The mean loss over the first {@code tokens} tokens of a {@link #validationLoader}, in nats a token. */
   public double validate(Loader validation, long tokens) {
     int length = config.length();
     validation.seek(0);
@@ -109,13 +120,16 @@ public final class Trainer implements AutoCloseable {
     return device == Device.CPU ? t : t.to(device.options(Dtype.I64), false, false, null);
   }
 
-  /** The optimizer's tensors, by name: with the masters of the weights, what the next step depends on. */
-  public Map<String, Tensor> optimizerTensors() {
-    return new LinkedHashMap<>(optimizer.tensors());
+  /** What a checkpoint of this moment holds. */
+  public AtomicFolder.Content content(String tokenizer, double seconds) {
+    return files -> {
+      files.tensors(RunState.WEIGHTS, weights.masters(), Map.of("format", "pt"));
+      files.tensors(RunState.OPTIMIZER, optimizer.tensors(), Map.of());
+      files.json(RunState.FILE, state(tokenizer, seconds));
+    };
   }
 
-  /** What a checkpoint of this moment says of itself. */
-  public RunState state(String tokenizer, double seconds) {
+  private RunState state(String tokenizer, double seconds) {
     var shape = model.config();
     var factors = shape.projection().mix() == Projection.Mix.HADAMARD ? HadamardFactors.of(shape.width(), shape.heads()) : null;
     return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step, loader.position(),

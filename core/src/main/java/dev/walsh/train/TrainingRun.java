@@ -13,7 +13,6 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
@@ -76,7 +75,7 @@ public final class TrainingRun {
     Session(Dataset data, Dataset held) {
       this.data = data;
       int length = plan.training().length();
-      validation = Loader.sequential(held.val(), length);
+      validation = Trainer.validationLoader(held, length);
       trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device, dtype());
     }
 
@@ -123,11 +122,8 @@ public final class TrainingRun {
     }
 
     private void save(boolean validated) {
-      store.save(trainer.stepsTaken(), validated ? OptionalDouble.of(validationLoss) : OptionalDouble.empty(), files -> {
-        files.tensors(RunState.WEIGHTS, trainer.weights().masters(), Map.of("format", "pt"));
-        files.tensors(RunState.OPTIMIZER, trainer.optimizerTensors(), Map.of());
-        files.json(RunState.FILE, trainer.state(data.tokenizer().name(), seconds));
-      });
+      store.save(trainer.stepsTaken(), validated ? OptionalDouble.of(validationLoss) : OptionalDouble.empty(),
+          trainer.content(data.tokenizer().name(), seconds));
     }
 
     void restore() {

@@ -10,8 +10,8 @@ final class CheckupTest {
   private static final Cpu MODERN = new Cpu("EPYC", 2, 24L << 30, List.of("AVX2", "AVX-512", "AVX-512 BF16"), 512);
   private static final Cpu OLD = new Cpu("Core", 4, 8L << 30, List.of("AVX2"), 0);
   private static final Gpu H100 = new Gpu("NVIDIA H100", 80L << 30, "580.65.06", "9.0");
-  private static final Libtorch CPU = new Libtorch("2.10.0", "cpu", "AVX512", 2, 2, 0);
-  private static final Libtorch CUDA = new Libtorch("2.10.0", "cuda", "AVX512", 2, 2, 1);
+  private static final Libtorch CPU = new Libtorch("2.10.0", "cpu", "AVX512", 2, 2, 0, "");
+  private static final Libtorch CUDA = new Libtorch("2.10.0", "cuda", "AVX512", 2, 2, 1, "");
 
   @Test
   void aGpuInUseIsFine() {
@@ -23,9 +23,11 @@ final class CheckupTest {
   void eachWayToMissTheGpuHasItsFix() {
     assertThat(gpu(CPU).advice()).contains("everything runs on the CPU");
     assertThat(gpu(CPU, H100).advice()).contains("WALSH_NATIVES=cuda");
+    assertThat(gpu(new Libtorch("2.10.0", "cuda", "AVX512", 2, 2, 0, "libcudnn.so.9: cannot open"), H100).advice())
+        .contains("libcudnn.so.9", "LD_LIBRARY_PATH");
     assertThat(gpu(CUDA, new Gpu("A100", 40L << 30, "550.54", "8.0")).advice()).contains("install 580 or newer");
     assertThat(gpu(CUDA, new Gpu("V100", 16L << 30, "580.65", "7.0")).advice()).contains("7.5");
-    assertThat(gpu(new Libtorch("2.10.0", "cuda", "AVX512", 2, 2, 0), H100).advice()).contains("CUDA_VISIBLE_DEVICES");
+    assertThat(gpu(new Libtorch("2.10.0", "cuda", "AVX512", 2, 2, 0, ""), H100).advice()).contains("CUDA_VISIBLE_DEVICES");
   }
 
   @Test

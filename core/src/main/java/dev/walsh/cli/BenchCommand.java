@@ -1,0 +1,9 @@
+package dev.walsh.cli;
+
+import picocli.CommandLine.Command;
+
+/** {@code walsh bench}: what the machine makes of each kernel and step, verified before it is timed. */
+@Command(name = "bench", description = "Verifies, then times; ends with one line of JSON.", mixinStandardHelpOptions = true, subcommands = {
+    BenchTrainCommand.class})
+public final class BenchCommand {
+}

@@ -1,0 +1,164 @@
+package dev.walsh.cli;
+
+import dev.walsh.checkpoint.Choice;
+import dev.walsh.checkpoint.SavedModel;
+import dev.walsh.config.ModelConfig;
+import dev.walsh.config.UserError;
+import dev.walsh.data.Dataset;
+import dev.walsh.generate.Generator;
+import dev.walsh.generate.Sampler;
+import dev.walsh.measure.Hardware;
+import dev.walsh.measure.Rates;
+import dev.walsh.measure.Stamp;
+import dev.walsh.study.Arm;
+import dev.walsh.study.Comparison;
+import dev.walsh.study.ComparisonRecord;
+import dev.walsh.study.ComparisonReport;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code walsh compare}: what replacing the attention output projection does to parameters, speed, memory and loss. */
+@Command(name = "compare", description = "Trains arms side by side on the same text and says what their difference shows.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
+    "", "Without --data the text is the source code of the JDK that runs walsh, as bytes.", "", "Examples:", "  walsh compare",
+    "  walsh compare --minutes 20 --seeds 5", "  walsh compare --data novel.txt --arms hadamard,identity --out runs/novel"})
+public final class CompareCommand implements Callable<Integer> {
+  private static final int INTERRUPTED = 130;
+  private static final int SAMPLE_TOKENS = 240;
+  private static final double SAMPLE_TEMPERATURE = 0.7;
+
+  @Option(names = "--data", paramLabel = "DIR|TEXT", description = "A dataset, or a text or a folder of texts to take as bytes.")
+  private @Nullable Path data;
+
+  @Option(names = "--arms", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard,identity", description = "The output projections (default: ${DEFAULT-VALUE}); dense is always one of them.")
+  private List<String> arms = List.of();
+
+  @Option(names = "--model", paramLabel = "PRESET|FILE.json", defaultValue = "nano", description = "The shape of all arms (default: ${DEFAULT-VALUE}).")
+  private String model = "";
+
+  @Option(names = "--minutes", paramLabel = "M", defaultValue = "5", description = "Training time of all arms and seeds together (default: ${DEFAULT-VALUE}).")
+  private double minutes;
+
+  @Option(names = "--tokens", paramLabel = "N", converter = CountConverter.class, description = "Tokens of each arm instead of minutes.")
+  private @Nullable Long tokens;
+
+  @Option(names = "--seeds", paramLabel = "N", defaultValue = "1", description = "Times that each arm is trained; several show the noise (default: ${DEFAULT-VALUE}).")
+  private int seeds;
+
+  @Option(names = "--out", paramLabel = "DIR", description = "Where all goes; runs/compare-DATE-TIME by default.")
+  private @Nullable Path out;
+
+  @Mixin
+  private TrainingOptions training = new TrainingOptions();
+
+  @Mixin
+  private DeviceOptions compute = new DeviceOptions();
+
+  @Spec
+  private CommandSpec spec = CommandSpec.create();
+
+  @Override
+  public Integer call() throws InterruptedException {
+    if (!(minutes > 0))
+      throw new UserError("--minutes is " + minutes + "; it must be positive");
+    if (seeds < 1)
+      throw new UserError("--seeds is " + seeds + "; it must be at least 1");
+    var shape = ModelConfig.parse(model);
+    var checked = Arm.of(shape, arms);
+    var folder = out == null
+        ? Path.of("runs", "compare-" + LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")))
+        : out;
+    if (Files.exists(folder.resolve(ComparisonRecord.FILE))) {
+      throw new UserError(folder + " holds a comparison already; choose another --out or delete it");
+    }
+    var say = spec.commandLine().getErr();
+    var device = compute.device();
+    var dtype = compute.dtype(device);
+    var banner = Hardware.probe().banner(device.toString());
+    say.println(banner);
+    var text = ComparedText.of(data, folder, say);
+    try (var dataset = Dataset.open(text.folder())) {
+      shape = shape.withVocabulary(dataset.tokenizer().vocabulary());
+      var named = Arm.of(shape, checked.stream().map(Arm::name).toList());
+      var comparison = comparison(named, dataset, text, device, dtype, say);
+      boolean finished = comparison.run(folder, warning -> say.println("walsh: " + warning));
+      record(comparison, text, dataset, finished, banner).write(folder);
+      return report(folder, comparison, finished, device);
+    }
+  }
+
+  private Comparison comparison(List<Arm> named, Dataset dataset, ComparedText text, Device device, Dtype dtype, PrintWriter say) {
+    var shape = named.getFirst().model();
+    var rates = Rates.measure(device.toString());
+    var recipe = training.recipe(shape, Long.MAX_VALUE / 2, device == Device.CPU);
+    if (recipe.length() > shape.context()) {
+      throw new UserError("--length " + recipe.length() + " is longer than the model's context of " + shape.context() + "; shorten it");
+    }
+    var comparison = new Comparison(named, recipe, seeds, dataset, text.folder(), device, dtype,
+        dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32());
+    if (tokens == null)
+      say.printf("calibrating, so that all arms together train for %s minutes …%n", Double.toString(minutes).replaceAll("\\.0$", ""));
+    say.flush();
+    comparison = tokens == null ? comparison.calibrated(minutes) : comparison.withTokens(tokens);
+    say.printf(Locale.ROOT, "train   %d arms × %d seeds × %,d tokens of %s, in steps of %,d, lr %.2g, %s%n", named.size(), seeds,
+        comparison.recipe().tokens(), text.name(), recipe.batchTokens(), recipe.learningRate(), dtype);
+    say.flush();
+    return comparison;
+  }
+
+  private ComparisonRecord record(Comparison comparison, ComparedText text, Dataset dataset, boolean finished, String banner) {
+    var manifest = dataset.manifest();
+    double tokensAByte = manifest == null || manifest.val().bytes() == 0
+        ? Double.NaN
+        : (double) manifest.val().tokens() / manifest.val().bytes();
+    var stamp = Stamp.now(banner, spec.commandLine().getParent().getParseResult().originalArgs());
+    return new ComparisonRecord(comparison.arms(), comparison.recipe(), seeds, comparison.dtype().toString(), text.name(),
+        dataset.tokenizer().name(), tokensAByte, finished, stamp);
+  }
+
+  private int report(Path folder, Comparison comparison, boolean finished, Device device) {
+    var report = ComparisonReport.read(folder);
+    var samples = finished ? samples(folder, comparison, device) : Map.<String, String>of();
+    var page = folder.resolve("report.html");
+    report.page(samples).writeTo(page);
+    var to = spec.commandLine().getOut();
+    to.println();
+    to.println(report.table().toText(spec.commandLine().getUsageHelpWidth()));
+    samples.forEach((arm, text) -> to.printf("── %s writes ──%n%s%n%n", arm, text.strip()));
+    to.println(report.verdict());
+    to.println();
+    to.println("Report: " + page);
+    to.flush();
+    return finished ? 0 : INTERRUPTED;
+  }
+
+  /** What each arm of the first seed writes, from the beginning of a document. */
+  private Map<String, String> samples(Path folder, Comparison comparison, Device device) {
+    var samples = new LinkedHashMap<String, String>();
+    for (var arm : comparison.arms()) {
+      var saved = SavedModel.find(Comparison.folder(folder, arm.name(), 0, seeds), new Choice.Latest(), _ -> {});
+      try (var loaded = saved.load(device, Dtype.F32)) {
+        var text = new StringBuilder();
+        new Generator(loaded.model(), device, saved.tokenizer(), new Sampler(SAMPLE_TEMPERATURE, 0, 1, 1)).generate("", SAMPLE_TOKENS,
+            text::append);
+        samples.put(arm.name(), text.toString());
+      }
+    }
+    return samples;
+  }
+}

@@ -1,0 +1,34 @@
+package dev.walsh.study;
+
+import dev.walsh.config.Json;
+import dev.walsh.config.ModelConfig;
+import dev.walsh.measure.Stamp;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How far the difference of two arms' validation losses moves from seed to seed, measured once with the shape that is compared by default.
+ *
+ * @param model the shape, as its dense arm
+ * @param tokens each run was trained on
+ * @param seeds that were run
+ * @param spread the standard deviation of the paired difference to dense, by arm, in nats a token
+ * @param stamp when, where and how it was measured
+ */
+record Noise(ModelConfig model, long tokens, int seeds, Map<String, Double> spread, Stamp stamp) {
+  private static final String RESOURCE = "compare-noise.json";
+
+  /** The measured noise for a shape; null where it was not measured for it. */
+  static @Nullable Noise of(ModelConfig dense) {
+    try (var in = Noise.class.getResourceAsStream(RESOURCE)) {
+      if (in == null)
+        return null;
+      var noise = Json.PRETTY.readValue(in.readAllBytes(), Noise.class);
+      return noise.model.equals(dense) ? noise : null;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}
