@@ -64,6 +64,11 @@ public final class ExportCommand implements Callable<Integer> {
         LlamaExport.CONFIG, LlamaExport.GENERATION_CONFIG);
     if (config.projection().mix() != Projection.Mix.DENSE)
       to.printf("The %s projection is written out as the dense matrix that it stands for.%n", config.projection());
+    if (config.projection().beta()) {
+      to.println(
+          "Its offset beta is o_proj.bias, under attention_bias: true; a program that ignores that flag, as Jlama 0.8.4 does, computes"
+              + " another function.");
+    }
     var tokenizer = model.tokenizer();
     var tokens = tokenizer.name().equals("gpt2")
         ? "Tokens are those of GPT-2: use the tokenizer of Hugging Face's model gpt2"

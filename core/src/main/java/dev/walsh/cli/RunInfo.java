@@ -9,6 +9,7 @@ import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.kernels.wht.HadamardFactors;
+import dev.walsh.model.Cost;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -45,7 +46,7 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
   record ModelCost(long parameters, double forwardFlops, double trainingFlops, List<Part> parts) {}
 
   record Part(String name, long parameters, double forwardFlops, double trainingFlops) {
-    static Part of(String name, dev.walsh.model.Cost cost) {
+    static Part of(String name, Cost cost) {
       return new Part(name, cost.parameters(), cost.forward(), cost.training());
     }
   }

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -110,7 +111,7 @@ final class SavedModelTest {
   void aRunThatWasNeverValidatedHasNoBest() {
     var other = temp.resolve("other");
     try (var lock = RunLock.acquire(other)) {
-      new CheckpointStore(other, 1, warnings::add).save(1, java.util.OptionalDouble.empty(), folder -> folder.json("any.json", 1));
+      new CheckpointStore(other, 1, warnings::add).save(1, OptionalDouble.empty(), folder -> folder.json("any.json", 1));
     }
     assertRefused(other, "best", "No checkpoint of " + other + " has a validation loss; use --step latest");
   }

@@ -26,6 +26,7 @@ final class ExportCommandTest {
         .isEqualToNormalizingNewlines("""
         Step 4 of %s, in %s: model.safetensors (bf16), config.json, generation_config.json
         The hadamard projection is written out as the dense matrix that it stands for.
+        Its offset beta is o_proj.bias, under attention_bias: true; a program that ignores that flag, as Jlama 0.8.4 does, computes another function.
         Tokens are the bytes of the text, 0 to 255; end of text is 256.
         Ids 257 to 319 are padding and stand for no text; a program that does not read generation_config.json must be told not to sample them.
         """.formatted(run, out));

@@ -1,7 +1,9 @@
 package dev.walsh.cli;
 
+import dev.walsh.Walsh;
 import dev.walsh.config.Projection;
 import dev.walsh.train.TinyRun;
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.Writer;
@@ -75,8 +77,8 @@ final class GenerateCommandTest {
   void aClosedPipeEndsTheText() {
     var closed = new Writer() {
       @Override
-      public void write(char[] chars, int offset, int length) throws java.io.IOException {
-        throw new java.io.IOException("Broken pipe");
+      public void write(char[] chars, int offset, int length) throws IOException {
+        throw new IOException("Broken pipe");
       }
 
       @Override
@@ -86,7 +88,7 @@ final class GenerateCommandTest {
       public void close() {}
     };
     var err = new StringWriter();
-    int status = dev.walsh.Walsh.commandLine().setOut(new PrintWriter(closed)).setErr(new PrintWriter(err)).execute("generate",
+    int status = Walsh.commandLine().setOut(new PrintWriter(closed)).setErr(new PrintWriter(err)).execute("generate",
         run.toString(), "--prompt", "line");
     assertThat(status).isEqualTo(2);
     assertThat(err.toString()).startsWith("walsh: Standard output was closed");

@@ -4,6 +4,7 @@ import dev.walsh.Walsh;
 import java.io.ByteArrayInputStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.util.Arrays;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -12,7 +13,7 @@ record Outcome(int status, String out, String err) {
   static Outcome of(Object... arguments) {
     var out = new StringWriter();
     var err = new StringWriter();
-    var words = java.util.Arrays.stream(arguments).map(Object::toString).toArray(String[]::new);
+    var words = Arrays.stream(arguments).map(Object::toString).toArray(String[]::new);
     int status = Walsh.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(words);
     return new Outcome(status, out.toString(), err.toString());
   }
