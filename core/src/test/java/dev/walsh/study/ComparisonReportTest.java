@@ -4,7 +4,7 @@ import dev.walsh.data.Dataset;
 import dev.walsh.measure.Stamp;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import dev.walsh.train.Tiny;
+import dev.walsh.train.TinyRun;
 import java.io.IOException;
 import java.io.StringReader;
 import java.nio.file.Files;
@@ -37,8 +37,8 @@ final class ComparisonReportTest {
 
   @BeforeAll
   static void compare() throws Exception {
-    try (var data = Dataset.open(Tiny.dataset(out))) {
-      var comparison = new Comparison(Arm.of(Tiny.model("dense"), List.of("hadamard")), Tiny.recipe(40), SEEDS, data, out.resolve("data"),
+    try (var data = Dataset.open(TinyRun.data(out))) {
+      var comparison = new Comparison(Arm.of(TinyRun.MODEL, List.of("hadamard")), TinyRun.recipe(40), SEEDS, data, out.resolve("data"),
           Device.CPU, Dtype.F32, 1e12);
       boolean finished = comparison.run(out, warning -> {
         throw new AssertionError(warning);

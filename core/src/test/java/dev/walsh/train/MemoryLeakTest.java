@@ -1,5 +1,6 @@
 package dev.walsh.train;
 
+import dev.walsh.config.Projection;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.tensor.Device;
@@ -22,8 +23,9 @@ final class MemoryLeakTest {
   @ParameterizedTest
   @ValueSource(strings = {"dense", "hadamard"})
   void stepsLeaveNothingBehind(String projection, @TempDir Path folder) throws Exception {
-    try (var data = Dataset.open(Tiny.dataset(folder));
-        var trainer = new Trainer(Tiny.model(projection), Tiny.recipe(50), Loader.shuffled(data.train(), 16, 0), Device.CPU, Dtype.BF16)) {
+    try (var data = Dataset.open(TinyRun.data(folder));
+        var trainer = new Trainer(TinyRun.MODEL.with(Projection.named(projection)), TinyRun.recipe(50),
+            Loader.shuffled(data.train(), 16, 0), Device.CPU, Dtype.BF16)) {
       for (int i = 0; i < 5; i++) trainer.step();
       long pointers = LivePointers.count();
       long resident = resident();

@@ -46,6 +46,16 @@ public final class TinyRun {
     return new RunPlan(MODEL.with(projection), training, "f32", data.toString(), null, 2, 160, 2, 9);
   }
 
+  /** A recipe of {@code steps} steps of two passes of two sequences each. */
+  public static TrainConfig recipe(int steps) {
+    return new TrainConfig(steps * 64L, 64, 2, 16, 3e-3, 0.1, 0.1, 0.9, 0.95, 0.1, 1, 5);
+  }
+
+  /** A run by that recipe, with a checkpoint after every ten steps. */
+  static RunPlan plan(Path data, String projection, String dtype, int steps) {
+    return new RunPlan(MODEL.with(Projection.named(projection)), recipe(steps), dtype, data.toString(), null, 10, 256, 10, 9);
+  }
+
   /** Trains {@code parent/NAME} and returns it. */
   public static Path train(Path parent, String name, Projection projection) {
     var run = parent.resolve(name);

@@ -1,14 +1,15 @@
 package dev.walsh.train;
 
+import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.tensor.Device;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -25,8 +26,8 @@ final class TrainingRunTest {
   private final List<String> warnings = new ArrayList<>();
 
   @BeforeAll
-  static void prepare() throws Exception {
-    data = Tiny.dataset(folder);
+  static void prepare() {
+    data = TinyRun.data(folder);
   }
 
   private TrainingRun.Outcome run(RunPlan plan, Path out, boolean resume) {
@@ -36,13 +37,13 @@ final class TrainingRunTest {
   @ParameterizedTest
   @CsvSource({"dense,f32", "hadamard,f32", "hadamard,bf16", "identity,bf16"})
   void aResumedRunRepeatsTheLossesToTheLastBit(String projection, String dtype) throws IOException {
-    var plan = Tiny.plan(data, projection, dtype, 30);
+    var plan = TinyRun.plan(data, projection, dtype, 30);
     var whole = folder.resolve("whole-" + projection + dtype);
     assertThat(run(plan, whole, false).finished()).isTrue();
 
     // As a crash after step 20 would leave it: the log is ahead of the last checkpoint, which is that of step 10.
-    var cut = copy(whole, folder.resolve("cut-" + projection + dtype));
-    for (var step : List.of("step-00000020", "step-00000030")) delete(cut.resolve(step));
+    var cut = TinyRun.copy(whole, folder.resolve("cut-" + projection + dtype));
+    for (var step : List.of("step-00000020", "step-00000030")) TinyRun.delete(cut.resolve(step));
     assertThat(run(plan, cut, true).step()).isEqualTo(30);
     assertThat(figures(cut)).hasSize(33).isEqualTo(figures(whole));
     assertThat(warnings).isEmpty();
@@ -51,25 +52,25 @@ final class TrainingRunTest {
   private static List<List<Object>> figures(Path run) {
     var figures = new ArrayList<List<Object>>();
     for (var m : MetricsLog.read(run)) {
-      figures.add(java.util.Arrays.asList(m.step(), m.tokens(), m.loss(), m.learningRate(), m.gradientNorm(), m.validationLoss()));
+      figures.add(Arrays.asList(m.step(), m.tokens(), m.loss(), m.learningRate(), m.gradientNorm(), m.validationLoss()));
     }
     return figures;
   }
 
   @Test
   void theLossFallsAndTheFinishedRunStaysFinished() {
-    var plan = Tiny.plan(data, "hadamard", "f32", 60);
+    var plan = TinyRun.plan(data, "hadamard", "f32", 60);
     var out = folder.resolve("falls");
     var outcome = run(plan, out, false);
-    var first = MetricsLog.read(out).getFirst().loss();
-    assertThat(first).isNotNull().isBetween(5.0, 6.0);
-    assertThat(outcome.validationLoss()).isLessThan(3.5);
+    var first = Objects.requireNonNull(MetricsLog.read(out).getFirst().loss());
+    assertThat(first).isBetween(5.0, 6.0);
+    assertThat(outcome.validationLoss()).isLessThan(first - 1);
     assertThat(run(plan, out, true).step()).as("resumed after the end").isEqualTo(60);
   }
 
   @Test
   void aDamagedCheckpointIsPassedOver() throws IOException {
-    var plan = Tiny.plan(data, "dense", "f32", 20);
+    var plan = TinyRun.plan(data, "dense", "f32", 20);
     var out = folder.resolve("damaged");
     run(plan, out, false);
     var weights = out.resolve("step-00000020/model.safetensors");
@@ -81,43 +82,22 @@ final class TrainingRunTest {
   }
 
   @Test
-  void aRunOfAnotherConfigIsRefused() throws IOException {
+  void aRunOfAnotherConfigIsRefused() {
     var out = folder.resolve("other");
-    run(Tiny.plan(data, "dense", "f32", 10), out, false);
-    assertThatThrownBy(() -> run(Tiny.plan(data, "hadamard", "f32", 10), out, true)).isInstanceOf(UserError.class)
+    run(TinyRun.plan(data, "dense", "f32", 10), out, false);
+    assertThatThrownBy(() -> run(TinyRun.plan(data, "hadamard", "f32", 10), out, true)).isInstanceOf(UserError.class)
         .hasMessageContaining("another config").hasMessageContaining("--out");
   }
 
   @Test
   void aLossThatIsNotFiniteStopsTheRunAndNamesTheLastGoodCheckpoint() {
-    var plan = Tiny.plan(data, "dense", "f32", 400);
+    var plan = TinyRun.plan(data, "dense", "f32", 400);
     var recipe = plan.training();
-    var wild = new dev.walsh.config.TrainConfig(recipe.tokens(), recipe.batchTokens(), recipe.microBatch(), recipe.length(), 1e20, 1, 0.06,
+    var wild = new TrainConfig(recipe.tokens(), recipe.batchTokens(), recipe.microBatch(), recipe.length(), 1e20, 1, 0.06,
         0.9, 0.95, 0, 1e9, 0);
     var explosive = new RunPlan(plan.model(), wild, "f32", plan.data(), null, 1, 256, 1, 2);
     assertThatThrownBy(() -> run(explosive, folder.resolve("wild"), false)).isInstanceOf(UserError.class)
         .hasMessageContaining("not finite at step")
         .hasMessageContaining("step-0").hasMessageContaining("--lr");
-  }
-
-  private static Path copy(Path from, Path to) {
-    try (var files = Files.walk(from)) {
-      files.forEach(file -> {
-        try {
-          Files.copy(file, to.resolve(from.relativize(file).toString()));
-        } catch (IOException e) {
-          throw new UncheckedIOException(e);
-        }
-      });
-      return to;
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  private static void delete(Path folder) throws IOException {
-    try (var files = Files.walk(folder)) {
-      for (var file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
-    }
   }
 }
