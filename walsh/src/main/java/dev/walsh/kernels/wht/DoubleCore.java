@@ -1,0 +1,147 @@
+package dev.walsh.kernels.wht;
+
+import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.VectorShuffle;
+
+import static dev.walsh.kernels.wht.DoubleSylvester.BYTES;
+import static dev.walsh.kernels.wht.DoubleSylvester.LANES;
+import static dev.walsh.kernels.wht.DoubleSylvester.S;
+import static dev.walsh.kernels.wht.Memory.ALL;
+import static dev.walsh.kernels.wht.Memory.ORDER;
+import static jdk.incubator.vector.DoubleVector.broadcast;
+import static jdk.incubator.vector.DoubleVector.fromMemorySegment;
+
+/**
+ * The product of float64 columns with a Paley core (or its transpose), by the method of the four Russians.
+ *
+ * <p>The m inputs go in groups of four, a b c d, of which the eight sums a ± b ± c ± d take twelve additions; an output is then the signed sum
+ * of one of the eight from each of the m/4 groups. That is 3 + m/4 operations an element in place of m − 1: 6 for m = 12, 8 for m = 20.
+ */
+final class DoubleCore {
+  private static final VectorShuffle<Double> HALVES = VectorShuffle.fromOp(S, lane -> (lane + LANES / 2) % LANES);
+
+  private final int m;
+  private final int groups;
+  private final int[] sumOffsets;
+  private final double[] sumSigns;
+  private final byte[] signs;
+
+  DoubleCore(int order, boolean transposed) {
+    m = order;
+    groups = m / 4;
+    signs = new byte[m * m];
+    sumOffsets = new int[m * groups];
+    sumSigns = new double[m * groups];
+    var core = PaleyCore.of(order);
+    for (int j = 0; j < m; j++) {
+      for (int i = 0; i < m; i++) {
+        signs[j * m + i] = (byte) (transposed ? core.sign(j, i) : core.sign(i, j));
+      }
+      for (int g = 0; g < groups; g++) {
+        int at = j * m + 4 * g;
+        int lead = signs[at];
+        int sum = (lead == signs[at + 1] ? 0 : 1) + (lead == signs[at + 2] ? 0 : 2) + (lead == signs[at + 3] ? 0 : 4);
+        sumOffsets[j * groups + g] = (8 * g + sum) * BYTES;
+        sumSigns[j * groups + g] = lead;
+      }
+    }
+  }
+
+  int order() {
+    return m;
+  }
+
+  /** The bytes of scratch memory that {@link #apply} needs. */
+  long scratchBytes() {
+    return 3L * m * BYTES;
+  }
+
+  /**
+   * Multiplies blocks of m elements {@code stride} bytes apart, for each of the columns in a stride.
+   *
+   * @param scratch at least {@link #scratchBytes} of memory of this thread
+   */
+  void apply(long in, long out, long blocks, long stride, double scale, long scratch) {
+    if (2 * stride == BYTES && blocks % 2 == 0) {
+      applyToPairs(in, out, blocks / 2, scale, scratch);
+      return;
+    }
+    for (long block = 0; block < blocks; block++, in += m * stride, out += m * stride) {
+      long j = 0;
+      for (; j <= stride - BYTES; j += BYTES) {
+        sums(in + j, stride, scale, scratch);
+        outputs(scratch, out + j, stride);
+      }
+      for (; j < stride; j += 8) {
+        scalar(in + j, out + j, stride, scale, scratch);
+      }
+    }
+  }
+
+  /** Two blocks of half-vector columns side by side in whole vectors. */
+  private void applyToPairs(long in, long out, long pairs, double scale, long scratch) {
+    long packed = scratch + 2L * m * BYTES;
+    long block = (long) m * BYTES / 2;
+    for (long pair = 0; pair < pairs; pair++, in += 2 * block, out += 2 * block) {
+      interleaveHalves(in, in + block, BYTES, packed, packed + BYTES, 2 * BYTES);
+      sums(packed, BYTES, scale, scratch);
+      outputs(scratch, packed, BYTES);
+      interleaveHalves(packed, packed + BYTES, 2 * BYTES, out, out + block, BYTES);
+    }
+  }
+
+  /** From vectors [a₀ a₁] and [b₀ b₁] to [a₀ b₀] and [a₁ b₁]: its own inverse. */
+  private void interleaveHalves(long in0, long in1, long inStep, long out0, long out1, long outStep) {
+    var low = S.indexInRange(0, LANES / 2);
+    for (int i = 0; i < m / 2; i++) {
+      var a = fromMemorySegment(S, ALL, in0 + i * inStep, ORDER);
+      var b = fromMemorySegment(S, ALL, in1 + i * inStep, ORDER);
+      b.rearrange(HALVES).blend(a, low).intoMemorySegment(ALL, out0 + i * outStep, ORDER);
+      b.blend(a.rearrange(HALVES), low).intoMemorySegment(ALL, out1 + i * outStep, ORDER);
+    }
+  }
+
+  /** The eight sums of each group of four vectors, leading sign +. */
+  private void sums(long in, long stride, double scale, long scratch) {
+    for (int g = 0; g < groups; g++, in += 4 * stride, scratch += 8 * BYTES) {
+      var a = fromMemorySegment(S, ALL, in, ORDER).mul(scale);
+      var b = fromMemorySegment(S, ALL, in + stride, ORDER).mul(scale);
+      var c = fromMemorySegment(S, ALL, in + 2 * stride, ORDER).mul(scale);
+      var d = fromMemorySegment(S, ALL, in + 3 * stride, ORDER).mul(scale);
+      DoubleVector p = a.add(b), q = a.sub(b), u = c.add(d), w = c.sub(d);
+      p.add(u).intoMemorySegment(ALL, scratch, ORDER);
+      q.add(u).intoMemorySegment(ALL, scratch + BYTES, ORDER);
+      p.sub(w).intoMemorySegment(ALL, scratch + 2 * BYTES, ORDER);
+      q.sub(w).intoMemorySegment(ALL, scratch + 3 * BYTES, ORDER);
+      p.add(w).intoMemorySegment(ALL, scratch + 4 * BYTES, ORDER);
+      q.add(w).intoMemorySegment(ALL, scratch + 5 * BYTES, ORDER);
+      p.sub(u).intoMemorySegment(ALL, scratch + 6 * BYTES, ORDER);
+      q.sub(u).intoMemorySegment(ALL, scratch + 7 * BYTES, ORDER);
+    }
+  }
+
+  private void outputs(long scratch, long out, long stride) {
+    for (int j = 0, at = 0; j < m; j++, out += stride) {
+      var sum = fromMemorySegment(S, ALL, scratch + sumOffsets[at], ORDER).mul(sumSigns[at]);
+      at++;
+      for (int g = 1; g < groups; g++, at++) {
+        sum = fromMemorySegment(S, ALL, scratch + sumOffsets[at], ORDER).fma(broadcast(S, sumSigns[at]), sum);
+      }
+      sum.intoMemorySegment(ALL, out, ORDER);
+    }
+  }
+
+  /** One column that no whole vector covers. */
+  private void scalar(long in, long out, long stride, double scale, long scratch) {
+    for (int i = 0; i < m; i++) {
+      Memory.putDouble(scratch + 8L * i, Memory.getDouble(in + i * stride) * scale);
+    }
+    for (int j = 0; j < m; j++) {
+      double sum = 0;
+      for (int i = 0; i < m; i++) {
+        sum += signs[j * m + i] * Memory.getDouble(scratch + 8L * i);
+      }
+      Memory.putDouble(out + j * stride, sum);
+    }
+  }
+}
