@@ -25,10 +25,12 @@ final class DoubleCore {
   private final int[] sumOffsets;
   private final double[] sumSigns;
   private final byte[] signs;
+  private final boolean transposed;
 
   DoubleCore(int order, boolean transposed) {
     m = order;
     groups = m / 4;
+    this.transposed = transposed;
     signs = new byte[m * m];
     sumOffsets = new int[m * groups];
     sumSigns = new double[m * groups];
@@ -41,8 +43,9 @@ final class DoubleCore {
         int at = j * m + 4 * g;
         int lead = signs[at];
         int sum = (lead == signs[at + 1] ? 0 : 1) + (lead == signs[at + 2] ? 0 : 2) + (lead == signs[at + 3] ? 0 : 4);
-        sumOffsets[j * groups + g] = (8 * g + sum) * BYTES;
-        sumSigns[j * groups + g] = lead;
+        int slot = (j / 4 * groups + g) * 4 + j % 4;
+        sumOffsets[slot] = (8 * g + sum) * BYTES;
+        sumSigns[slot] = lead;
       }
     }
   }
@@ -64,8 +67,16 @@ final class DoubleCore {
   void apply(long in, long out, long blocks, long stride, double scale, long scratch) {
     if (2 * stride == BYTES && blocks % 2 == 0) {
       applyToPairs(in, out, blocks / 2, scale, scratch);
-      return;
+    } else if (stride % BYTES == 0 && m == 12) {
+      DoublePaley.core12(in, out, blocks, stride, transposed, scale);
+    } else if (stride % BYTES == 0 && m == 20) {
+      DoublePaley.core20(in, out, blocks, stride, transposed, scale);
+    } else {
+      applyToColumns(in, out, blocks, stride, scale, scratch);
     }
+  }
+
+  private void applyToColumns(long in, long out, long blocks, long stride, double scale, long scratch) {
     for (long block = 0; block < blocks; block++, in += m * stride, out += m * stride) {
       long j = 0;
       for (; j <= stride - BYTES; j += BYTES) {
@@ -120,14 +131,23 @@ final class DoubleCore {
     }
   }
 
+  /** Four outputs at a time, for as many independent sums. */
   private void outputs(long scratch, long out, long stride) {
-    for (int j = 0, at = 0; j < m; j++, out += stride) {
-      var sum = fromMemorySegment(S, ALL, scratch + sumOffsets[at], ORDER).mul(sumSigns[at]);
-      at++;
-      for (int g = 1; g < groups; g++, at++) {
-        sum = fromMemorySegment(S, ALL, scratch + sumOffsets[at], ORDER).fma(broadcast(S, sumSigns[at]), sum);
+    for (int at = 0; at < sumOffsets.length; out += 4 * stride) {
+      var s0 = DoubleVector.zero(S);
+      var s1 = DoubleVector.zero(S);
+      var s2 = DoubleVector.zero(S);
+      var s3 = DoubleVector.zero(S);
+      for (int end = at + 4 * groups; at < end; at += 4) {
+        s0 = fromMemorySegment(S, ALL, scratch + sumOffsets[at], ORDER).fma(broadcast(S, sumSigns[at]), s0);
+        s1 = fromMemorySegment(S, ALL, scratch + sumOffsets[at + 1], ORDER).fma(broadcast(S, sumSigns[at + 1]), s1);
+        s2 = fromMemorySegment(S, ALL, scratch + sumOffsets[at + 2], ORDER).fma(broadcast(S, sumSigns[at + 2]), s2);
+        s3 = fromMemorySegment(S, ALL, scratch + sumOffsets[at + 3], ORDER).fma(broadcast(S, sumSigns[at + 3]), s3);
       }
-      sum.intoMemorySegment(ALL, out, ORDER);
+      s0.intoMemorySegment(ALL, out, ORDER);
+      s1.intoMemorySegment(ALL, out + stride, ORDER);
+      s2.intoMemorySegment(ALL, out + 2 * stride, ORDER);
+      s3.intoMemorySegment(ALL, out + 3 * stride, ORDER);
     }
   }
 

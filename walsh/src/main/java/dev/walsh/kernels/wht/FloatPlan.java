@@ -7,7 +7,7 @@ import static dev.walsh.kernels.wht.FloatSylvester.BYTES;
 import static dev.walsh.kernels.wht.FloatSylvester.LANES;
 
 /** The passes over a float32 row that make up one transform, chosen once from its factors and the length of a vector. */
-final class FloatPlan {
+final class FloatPlan implements RowPlan {
   private final Pass[] passes;
   private final long scratchBytes;
 
@@ -90,13 +90,13 @@ final class FloatPlan {
     return covered;
   }
 
-  /** The bytes of scratch memory that {@link #apply} needs. */
-  long scratchBytes() {
+  @Override
+  public long scratchBytes(long rows) {
     return scratchBytes;
   }
 
-  /** Transforms rows without gaps at {@code in} into rows at {@code out}, or in place where these are equal. */
-  void apply(long in, long out, long rows, long scratch) {
+  @Override
+  public void apply(long in, long out, long rows, long scratch) {
     long from = in;
     for (var pass : passes) {
       pass.apply(from, out, rows, scratch);

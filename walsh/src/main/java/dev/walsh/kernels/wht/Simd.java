@@ -9,19 +9,28 @@ import java.lang.foreign.MemorySegment;
  * bf16 and fp16 are widened to float32 in the thread's scratch memory and rounded once.
  */
 public final class Simd implements Wht {
-  /** The bytes of a tile: small enough that a tile and its output stay in 32 KiB of first-level cache. */
+  /** The bytes of a tile of rows: with its output and scratch it stays in 32 KiB of first-level cache. */
   private static final long TILE_BYTES = 8 << 10;
 
   private final HadamardFactors factors;
+  private final int width;
   private final RowPool pool;
-  private final FloatPlan[] floats;
-  private final DoublePlan[] doubles;
+  private final RowPlan[][] plans;
 
   Simd(HadamardFactors factors, double scale, int threads) {
     this.factors = factors;
+    width = factors.order();
     pool = RowPool.of(threads);
-    floats = new FloatPlan[] {FloatPlan.of(factors, false, (float) scale), FloatPlan.of(factors, true, (float) scale)};
-    doubles = new DoublePlan[] {DoublePlan.of(factors, false, scale), DoublePlan.of(factors, true, scale)};
+    plans = new RowPlan[ElementType.values().length][Direction.values().length];
+    for (var direction : Direction.values()) {
+      boolean transposed = direction == Direction.TRANSPOSE;
+      var floats = FloatPlan.of(factors, transposed, (float) scale);
+      int at = direction.ordinal();
+      plans[ElementType.F32.ordinal()][at] = floats;
+      plans[ElementType.F64.ordinal()][at] = DoublePlan.of(factors, transposed, scale);
+      plans[ElementType.BF16.ordinal()][at] = new HalfPlan(ElementType.BF16, floats, factors.order());
+      plans[ElementType.F16.ordinal()][at] = new HalfPlan(ElementType.F16, floats, factors.order());
+    }
   }
 
   @Override
@@ -37,49 +46,31 @@ public final class Simd implements Wht {
   @Override
   public void transform(ElementType type, Direction direction, long rows, MemorySegment in, long inStride, MemorySegment out,
       long outStride) {
-    int d = factors.order();
+    int d = width;
     var source = Rows.of(in, rows, d, inStride, type);
     var target = Rows.of(out, rows, d, outStride, type);
     source.checkAliasing(target);
+    var plan = plans[type.ordinal()][direction.ordinal()];
     long rowBytes = (long) d * type.bytes();
+    long tile = source.contiguous() && target.contiguous() ? Math.max(1, TILE_BYTES / rowBytes) : 1;
+    long from = source.address();
+    long to = target.address();
+    long fromStep = inStride * type.bytes();
+    long toStep = outStride * type.bytes();
     if (pool.chunks(rows, rowBytes) == 1) {
-      transform(direction, source, target, 0, rows);
+      transform(plan, from, fromStep, to, toStep, rows, tile);
     } else {
-      pool.run(rows, rowBytes, (chunk, from, to) -> transform(direction, source, target, from, to));
+      pool.run(rows, rowBytes,
+          (chunk, first, end) -> transform(plan, from + first * fromStep, fromStep, to + first * toStep, toStep, end - first, tile));
     }
   }
 
-  private void transform(Direction direction, Rows in, Rows out, long from, long to) {
-    long tile = in.contiguous() && out.contiguous() ? Math.max(1, TILE_BYTES / ((long) in.width() * in.type().bytes())) : 1;
-    switch (in.type()) {
-      case F32 -> transformFloats(floats[direction.ordinal()], in, out, from, to, tile);
-      case F64 -> transformDoubles(doubles[direction.ordinal()], in, out, from, to, tile);
-      case BF16, F16 -> transformHalves(floats[direction.ordinal()], in, out, from, to, tile);
-    }
-  }
-
-  private static void transformFloats(FloatPlan plan, Rows in, Rows out, long from, long to, long tile) {
-    long scratch = Memory.scratch(plan.scratchBytes());
-    for (long r = from; r < to; r += tile) {
-      plan.apply(in.address(r), out.address(r), Math.min(tile, to - r), scratch);
-    }
-  }
-
-  private static void transformDoubles(DoublePlan plan, Rows in, Rows out, long from, long to, long tile) {
-    long scratch = Memory.scratch(plan.scratchBytes());
-    for (long r = from; r < to; r += tile) {
-      plan.apply(in.address(r), out.address(r), Math.min(tile, to - r), scratch);
-    }
-  }
-
-  private static void transformHalves(FloatPlan plan, Rows in, Rows out, long from, long to, long tile) {
-    long bytes = tile * in.width() * Float.BYTES + FloatSylvester.BYTES;
-    long row = Memory.scratch(bytes + plan.scratchBytes());
-    for (long r = from; r < to; r += tile) {
-      long rows = Math.min(tile, to - r);
-      HalfFloats.widen(in.type(), in.address(r), row, rows * in.width());
-      plan.apply(row, row, rows, row + bytes);
-      HalfFloats.narrow(in.type(), row, out.address(r), rows * in.width());
+  private static void transform(RowPlan plan, long in, long inStep, long out, long outStep, long rows, long tile) {
+    long most = Math.min(tile, rows);
+    long scratchBytes = plan.scratchBytes(most);
+    long scratch = scratchBytes == 0 ? 0 : Memory.scratch(scratchBytes);
+    for (long row = 0; row < rows; row += tile) {
+      plan.apply(in + row * inStep, out + row * outStep, Math.min(tile, rows - row), scratch);
     }
   }
 }
