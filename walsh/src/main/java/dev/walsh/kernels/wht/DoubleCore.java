@@ -1,6 +1,7 @@
 package dev.walsh.kernels.wht;
 
 import jdk.incubator.vector.DoubleVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
 import static dev.walsh.kernels.wht.DoubleSylvester.BYTES;
@@ -19,6 +20,11 @@ import static jdk.incubator.vector.DoubleVector.fromMemorySegment;
  */
 final class DoubleCore {
   private static final VectorShuffle<Double> HALVES = VectorShuffle.fromOp(S, lane -> (lane + LANES / 2) % LANES);
+
+  private static final VectorMask<Double> LOW = S.indexInRange(0, Math.max(1, LANES / 2));
+
+  /** How many pairs of blocks are packed at a time. */
+  private static final int PAIRS = 8;
 
   private final int m;
   private final int groups;
@@ -56,7 +62,7 @@ final class DoubleCore {
 
   /** The bytes of scratch memory that {@link #apply} needs. */
   long scratchBytes() {
-    return 3L * m * BYTES;
+    return (2L + PAIRS) * m * BYTES;
   }
 
   /**
@@ -67,7 +73,13 @@ final class DoubleCore {
   void apply(long in, long out, long blocks, long stride, double scale, long scratch) {
     if (2 * stride == BYTES && blocks % 2 == 0) {
       applyToPairs(in, out, blocks / 2, scale, scratch);
-    } else if (stride % BYTES == 0 && m == 12) {
+    } else {
+      applyToVectors(in, out, blocks, stride, scale, scratch);
+    }
+  }
+
+  private void applyToVectors(long in, long out, long blocks, long stride, double scale, long scratch) {
+    if (stride % BYTES == 0 && m == 12) {
       DoublePaley.core12(in, out, blocks, stride, transposed, scale);
     } else if (stride % BYTES == 0 && m == 20) {
       DoublePaley.core20(in, out, blocks, stride, transposed, scale);
@@ -89,26 +101,42 @@ final class DoubleCore {
     }
   }
 
-  /** Two blocks of half-vector columns side by side in whole vectors. */
+  /** Two blocks of half-vector columns side by side in whole vectors, a few such pairs at a time. */
   private void applyToPairs(long in, long out, long pairs, double scale, long scratch) {
     long packed = scratch + 2L * m * BYTES;
-    long block = (long) m * BYTES / 2;
-    for (long pair = 0; pair < pairs; pair++, in += 2 * block, out += 2 * block) {
-      interleaveHalves(in, in + block, BYTES, packed, packed + BYTES, 2 * BYTES);
-      sums(packed, BYTES, scale, scratch);
-      outputs(scratch, packed, BYTES);
-      interleaveHalves(packed, packed + BYTES, 2 * BYTES, out, out + block, BYTES);
+    long pairBytes = (long) m * BYTES;
+    for (long pair = 0; pair < pairs; pair += PAIRS) {
+      long count = Math.min(PAIRS, pairs - pair);
+      long source = in + pair * pairBytes;
+      long target = out + pair * pairBytes;
+      for (long i = 0; i < count; i++) {
+        pack(source + i * pairBytes, packed + i * pairBytes);
+      }
+      applyToVectors(packed, packed, count, BYTES, scale, scratch);
+      for (long i = 0; i < count; i++) {
+        unpack(packed + i * pairBytes, target + i * pairBytes);
+      }
     }
   }
 
-  /** From vectors [a₀ a₁] and [b₀ b₁] to [a₀ b₀] and [a₁ b₁]: its own inverse. */
-  private void interleaveHalves(long in0, long in1, long inStep, long out0, long out1, long outStep) {
-    var low = S.indexInRange(0, LANES / 2);
-    for (int i = 0; i < m / 2; i++) {
-      var a = fromMemorySegment(S, ALL, in0 + i * inStep, ORDER);
-      var b = fromMemorySegment(S, ALL, in1 + i * inStep, ORDER);
-      b.rearrange(HALVES).blend(a, low).intoMemorySegment(ALL, out0 + i * outStep, ORDER);
-      b.blend(a.rearrange(HALVES), low).intoMemorySegment(ALL, out1 + i * outStep, ORDER);
+  /** Half-vectors a₀ a₁ … of one block and b₀ b₁ … of the next become the vectors [a₀ b₀] [a₁ b₁] …. */
+  private void pack(long in, long out) {
+    long block = (long) m * BYTES / 2;
+    for (int i = 0; i < m / 2; i++, in += BYTES, out += 2 * BYTES) {
+      var a = fromMemorySegment(S, ALL, in, ORDER);
+      var b = fromMemorySegment(S, ALL, in + block, ORDER);
+      b.rearrange(HALVES).blend(a, LOW).intoMemorySegment(ALL, out, ORDER);
+      b.blend(a.rearrange(HALVES), LOW).intoMemorySegment(ALL, out + BYTES, ORDER);
+    }
+  }
+
+  private void unpack(long in, long out) {
+    long block = (long) m * BYTES / 2;
+    for (int i = 0; i < m / 2; i++, in += 2 * BYTES, out += BYTES) {
+      var even = fromMemorySegment(S, ALL, in, ORDER);
+      var odd = fromMemorySegment(S, ALL, in + BYTES, ORDER);
+      odd.rearrange(HALVES).blend(even, LOW).intoMemorySegment(ALL, out, ORDER);
+      odd.blend(even.rearrange(HALVES), LOW).intoMemorySegment(ALL, out + block, ORDER);
     }
   }
 

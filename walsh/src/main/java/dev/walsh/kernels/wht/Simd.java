@@ -9,8 +9,12 @@ import java.lang.foreign.MemorySegment;
  * bf16 and fp16 are widened to float32 in the thread's scratch memory and rounded once.
  */
 public final class Simd implements Wht {
-  /** The bytes of a tile of rows: with its output and scratch it stays in 32 KiB of first-level cache. */
-  private static final long TILE_BYTES = 8 << 10;
+  /**
+   * The bytes of a tile of rows. In place, a long first pass streams best from memory and later passes find the tile in second-level cache;
+   * out of place the lines written should not leave the first level before the last pass.
+   */
+  private static final long TILE_IN_PLACE = 128 << 10;
+  private static final long TILE_OUT_OF_PLACE = 16 << 10;
 
   private final HadamardFactors factors;
   private final int width;
@@ -52,9 +56,10 @@ public final class Simd implements Wht {
     source.checkAliasing(target);
     var plan = plans[type.ordinal()][direction.ordinal()];
     long rowBytes = (long) d * type.bytes();
-    long tile = source.contiguous() && target.contiguous() ? Math.max(1, TILE_BYTES / rowBytes) : 1;
     long from = source.address();
     long to = target.address();
+    long tileBytes = from == to ? TILE_IN_PLACE : TILE_OUT_OF_PLACE;
+    long tile = source.contiguous() && target.contiguous() ? Math.max(1, tileBytes / rowBytes) : 1;
     long fromStep = inStride * type.bytes();
     long toStep = outStride * type.bytes();
     if (pool.chunks(rows, rowBytes) == 1) {
