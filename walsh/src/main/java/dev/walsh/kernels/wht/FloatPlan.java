@@ -22,12 +22,20 @@ final class FloatPlan implements RowPlan {
     void apply(long in, long out, long rows, long scratch);
   }
 
-  static FloatPlan of(HadamardFactors factors, boolean transposed, float scale) {
-    int d = factors.order();
+  /**
+   * The product with {@code scale · (signs ⊗ I)}.
+   *
+   * @param channels the order of the identity I; 1 for the matrix alone
+   */
+  static FloatPlan of(HadamardFactors factors, int channels, boolean transposed, float scale) {
+    int d = factors.order() * channels;
     var passes = new ArrayList<Pass>();
     long scratchBytes = 0;
     var atoms = HadamardMatrix.atoms(factors);
-    int inner = 1;
+    if (atoms.isEmpty() || channels > 1 && scale != 1) {
+      passes.add((in, out, rows, scratch) -> FloatSylvester.within(in, out, rows * d, 0, scale));
+    }
+    int inner = channels;
     for (int i = atoms.size() - 1; i >= 0;) {
       float factor = passes.isEmpty() ? scale : 1;
       if (atoms.get(i) == 2) {
@@ -43,9 +51,6 @@ final class FloatPlan implements RowPlan {
         addCore(passes, core, d, inner, factor);
         inner *= core.order();
       }
-    }
-    if (passes.isEmpty()) {
-      passes.add((in, out, rows, scratch) -> FloatSylvester.within(in, out, rows, 0, scale));
     }
     return new FloatPlan(passes, scratchBytes);
   }

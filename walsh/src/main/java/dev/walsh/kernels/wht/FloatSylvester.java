@@ -50,6 +50,26 @@ final class FloatSylvester {
     return FloatVector.fromArray(S, signs, 0);
   }
 
+  /**
+   * The sum of the lanes, always by the same tree. ({@code reduceLanes} may add in another order once compiled, which would make a result
+   * depend on how warm the JVM is.)
+   */
+  static float sum(FloatVector v) {
+    if (LANES > 8) {
+      v = v.add(v.rearrange(SWAP8));
+    }
+    if (LANES > 4) {
+      v = v.add(v.rearrange(SWAP4));
+    }
+    if (LANES > 2) {
+      v = v.add(v.rearrange(SWAP2));
+    }
+    if (LANES > 1) {
+      v = v.add(v.rearrange(SWAP1));
+    }
+    return v.lane(0);
+  }
+
   /** Each group of 2^stages neighbours, where that is at most a vector; {@code n} elements, a multiple of the group. */
   static void within(long in, long out, long n, int stages, float scale) {
     long vectors = n / LANES;

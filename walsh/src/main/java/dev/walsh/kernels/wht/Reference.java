@@ -24,13 +24,12 @@ public final class Reference implements Wht {
     atoms = HadamardMatrix.atoms(factors);
   }
 
-  /** The fall-back of a JVM without the Vector API: warns once and names the flag. */
-  static Reference insteadOfSimd(HadamardFactors factors, double scale, int threads) {
+  /** Says, once, that the Vector API is off and which flag mends it. */
+  static void warnOnce() {
     if (!WARNED.getAndSet(true)) {
       System.getLogger("walsh").log(System.Logger.Level.WARNING,
           "The Vector API is off, so transforms run scalar and many times slower: start the JVM with --add-modules jdk.incubator.vector.");
     }
-    return new Reference(factors, scale, threads);
   }
 
   @Override
@@ -56,7 +55,7 @@ public final class Reference implements Wht {
         for (int i = 0; i < d; i++) {
           row[i] = type.load(source.address(r) + (long) i * type.bytes()) * scale;
         }
-        multiply(row, direction == Direction.TRANSPOSE);
+        multiply(atoms, row, direction == Direction.TRANSPOSE);
         for (int i = 0; i < d; i++) {
           type.store(target.address(r) + (long) i * type.bytes(), row[i]);
         }
@@ -64,8 +63,8 @@ public final class Reference implements Wht {
     });
   }
 
-  /** The row times the matrix of signs, in place. */
-  private void multiply(double[] row, boolean transposed) {
+  /** The row times (signs ⊗ I), in place, I being what the atoms leave of the row's width. */
+  static void multiply(List<Integer> atoms, double[] row, boolean transposed) {
     int inner = row.length;
     for (int atom : atoms) {
       inner /= atom;

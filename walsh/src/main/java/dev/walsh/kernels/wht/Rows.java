@@ -54,10 +54,14 @@ record Rows(long address, long count, int width, long stride, ElementType type) 
    * @throws IllegalArgumentException where they overlap in part
    */
   void checkAliasing(Rows out) {
-    boolean apart = end() <= out.address || out.end() <= address;
     boolean same = address == out.address && (stride == out.stride || count <= 1);
-    if (!apart && !same) {
+    if (!apart(out) && !same) {
       throw new IllegalArgumentException("input and output overlap without being the same rows");
     }
+  }
+
+  /** Whether no byte of these rows is one of the others, gaps included. */
+  boolean apart(Rows other) {
+    return end() <= other.address || other.end() <= address;
   }
 }

@@ -28,10 +28,10 @@ public final class Simd implements Wht {
     plans = new RowPlan[ElementType.values().length][Direction.values().length];
     for (var direction : Direction.values()) {
       boolean transposed = direction == Direction.TRANSPOSE;
-      var floats = FloatPlan.of(factors, transposed, (float) scale);
+      var floats = FloatPlan.of(factors, 1, transposed, (float) scale);
       int at = direction.ordinal();
       plans[ElementType.F32.ordinal()][at] = floats;
-      plans[ElementType.F64.ordinal()][at] = DoublePlan.of(factors, transposed, scale);
+      plans[ElementType.F64.ordinal()][at] = DoublePlan.of(factors, 1, transposed, scale);
       plans[ElementType.BF16.ordinal()][at] = new HalfPlan(ElementType.BF16, floats, factors.order());
       plans[ElementType.F16.ordinal()][at] = new HalfPlan(ElementType.F16, floats, factors.order());
     }

@@ -28,10 +28,16 @@ public sealed interface Wht permits Reference, Simd {
    * @param threads the most threads that a call is spread over, at least 1
    */
   static Wht create(HadamardFactors factors, double scale, int threads) {
-    if (ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent()) {
+    if (hasVectorApi()) {
       return new Simd(factors, scale, threads);
     }
-    return Reference.insteadOfSimd(factors, scale, threads);
+    Reference.warnOnce();
+    return new Reference(factors, scale, threads);
+  }
+
+  /** Whether this JVM was started with the Vector API. */
+  static boolean hasVectorApi() {
+    return ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
   }
 
   /** The matrix. */
