@@ -51,6 +51,18 @@ public final class HadamardMatrix {
     return order;
   }
 
+  /** The sign of the entry of row {@code i} and column {@code j}: +1 or −1. */
+  public int sign(int i, int j) {
+    int sign = 1;
+    for (int at = atoms.size() - 1; at >= 0; at--) {
+      int atom = atoms.get(at);
+      sign *= atom == 2 ? 1 - 2 * (i & j & 1) : PaleyCore.of(atom).sign(i % atom, j % atom);
+      i /= atom;
+      j /= atom;
+    }
+    return sign;
+  }
+
   /** All entries as +1 and −1, row-major of shape (d, d). */
   public byte[] signs() {
     byte[] product = {1};

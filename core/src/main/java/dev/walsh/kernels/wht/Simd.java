@@ -1,0 +1,81 @@
+package dev.walsh.kernels.wht;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The transform on the Vector API, with vectors of whatever length the CPU has, rows spread over threads.
+ *
+ * <p>Rows that follow one another without gaps are taken in tiles that fit the first-level cache, each through all passes before the next.
+ * bf16 and fp16 are widened to float32 in the thread's scratch memory and rounded once.
+ */
+public final class Simd implements Wht {
+  /**
+   * The bytes of a tile of rows. In place, a long first pass streams best from memory and later passes find the tile in second-level cache;
+   * out of place the lines written should not leave the first level before the last pass.
+   */
+  private static final long TILE_IN_PLACE = 128 << 10;
+  private static final long TILE_OUT_OF_PLACE = 16 << 10;
+
+  private final HadamardFactors factors;
+  private final int width;
+  private final RowPool pool;
+  private final RowPlan[][] plans;
+
+  Simd(HadamardFactors factors, double scale, int threads) {
+    this.factors = factors;
+    width = factors.order();
+    pool = RowPool.of(threads);
+    plans = new RowPlan[ElementType.values().length][Direction.values().length];
+    for (var direction : Direction.values()) {
+      boolean transposed = direction == Direction.TRANSPOSE;
+      var floats = FloatPlan.of(factors, 1, transposed, (float) scale);
+      int at = direction.ordinal();
+      plans[ElementType.F32.ordinal()][at] = floats;
+      plans[ElementType.F64.ordinal()][at] = DoublePlan.of(factors, 1, transposed, scale);
+      plans[ElementType.BF16.ordinal()][at] = new HalfPlan(ElementType.BF16, floats, factors.order());
+      plans[ElementType.F16.ordinal()][at] = new HalfPlan(ElementType.F16, floats, factors.order());
+    }
+  }
+
+  @Override
+  public HadamardFactors factors() {
+    return factors;
+  }
+
+  @Override
+  public String describe() {
+    return "simd (" + FloatSylvester.S.vectorBitSize() + " bits, " + pool.threads() + " threads)";
+  }
+
+  @Override
+  public void transform(ElementType type, Direction direction, long rows, MemorySegment in, long inStride, MemorySegment out,
+      long outStride) {
+    int d = width;
+    var source = Rows.of(in, rows, d, inStride, type);
+    var target = Rows.of(out, rows, d, outStride, type);
+    source.checkAliasing(target);
+    var plan = plans[type.ordinal()][direction.ordinal()];
+    long rowBytes = (long) d * type.bytes();
+    long from = source.address();
+    long to = target.address();
+    long tileBytes = from == to ? TILE_IN_PLACE : TILE_OUT_OF_PLACE;
+    long tile = source.contiguous() && target.contiguous() ? Math.max(1, tileBytes / rowBytes) : 1;
+    long fromStep = inStride * type.bytes();
+    long toStep = outStride * type.bytes();
+    if (pool.chunks(rows, rowBytes) == 1) {
+      transform(plan, from, fromStep, to, toStep, rows, tile);
+    } else {
+      pool.run(rows, rowBytes,
+          (chunk, first, end) -> transform(plan, from + first * fromStep, fromStep, to + first * toStep, toStep, end - first, tile));
+    }
+  }
+
+  private static void transform(RowPlan plan, long in, long inStep, long out, long outStep, long rows, long tile) {
+    long most = Math.min(tile, rows);
+    long scratchBytes = plan.scratchBytes(most);
+    long scratch = scratchBytes == 0 ? 0 : Memory.scratch(scratchBytes);
+    for (long row = 0; row < rows; row += tile) {
+      plan.apply(in + row * inStep, out + row * outStep, Math.min(tile, rows - row), scratch);
+    }
+  }
+}

@@ -1,0 +1,244 @@
+package dev.walsh.kernels.wht;
+
+import dev.walsh.kernels.wht.Wht.Direction;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+/** What every {@link Wht} on the CPU does, each implementation being a subclass. */
+abstract class WhtContract {
+  private static final int THREADS = 2;
+
+  abstract Wht create(HadamardFactors factors, double scale, int threads);
+
+  private Wht create(HadamardFactors factors) {
+    return create(factors, 1 / Math.sqrt(factors.order()), THREADS);
+  }
+
+  /** The product with H row by row, in float64, straight from the matrix of signs. */
+  private static double[] dense(HadamardFactors factors, Direction direction, double[] in) {
+    int d = factors.order();
+    var h = HadamardMatrix.of(factors).signs();
+    double scale = 1 / Math.sqrt(d);
+    var out = new double[in.length];
+    for (int row = 0; row < in.length; row += d) {
+      for (int i = 0; i < d; i++) {
+        for (int j = 0; j < d; j++) {
+          out[row + j] += in[row + i] * h[direction == Direction.FORWARD ? i * d + j : j * d + i] * scale;
+        }
+      }
+    }
+    return out;
+  }
+
+  private static double[] random(long n, long seed) {
+    return new Random(seed).doubles(n, -1, 1).toArray();
+  }
+
+  /** Rows with a given stride, the gaps filled with NaN. */
+  private static MemorySegment store(Arena arena, ElementType type, double[] values, int width, int stride) {
+    int rows = values.length / width;
+    var segment = arena.allocate(Math.max(1, (long) rows * stride * type.bytes()));
+    for (long at = 0; at < (long) rows * stride; at++) {
+      int lane = (int) (at % stride);
+      type.store(segment.address() + at * type.bytes(), lane < width ? values[(int) (at / stride) * width + lane] : Double.NaN);
+    }
+    return segment;
+  }
+
+  private static double[] load(ElementType type, MemorySegment segment, int rows, int width, int stride) {
+    var values = new double[rows * width];
+    for (int at = 0; at < values.length; at++) {
+      values[at] = type.load(segment.address() + ((long) at / width * stride + at % width) * type.bytes());
+    }
+    return values;
+  }
+
+  private static void assertClose(double[] actual, double[] expected, double tolerance) {
+    assertThat(actual).hasSameSizeAs(expected);
+    for (int i = 0; i < actual.length; i++) {
+      if (!(Math.abs(actual[i] - expected[i]) <= tolerance)) {
+        assertThat(actual[i]).as("element %d", i).isCloseTo(expected[i], within(tolerance));
+      }
+    }
+  }
+
+  static Stream<HadamardFactors> matrices() {
+    var orders = Stream
+        .of(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 12, 20, 24, 28, 36, 40, 44, 48, 56, 60, 68, 96, 112, 144, 176, 192,
+            240, 320, 704, 768, 1536)
+        .map(d -> HadamardFactors.of(HadamardOrder.of(d)));
+    var models = Stream
+        .of(new int[][] {{144, 12}, {192, 16}, {400, 20}, {768, 12}, {1024, 16}, {1536, 16}, {96, 2}, {192, 4}, {240, 4}, {80, 20}})
+        .map(shape -> HadamardFactors.of(shape[0], shape[1]));
+    return Stream.concat(orders, models);
+  }
+
+  @ParameterizedTest
+  @MethodSource("matrices")
+  void isTheDenseProductForwardAndTransposed(HadamardFactors factors) {
+    int d = factors.order();
+    var wht = create(factors);
+    var x = random(3L * d, d);
+    try (var arena = Arena.ofConfined()) {
+      for (var direction : Direction.values()) {
+        var expected = dense(factors, direction, x);
+        var in = store(arena, ElementType.F64, x, d, d);
+        var out = arena.allocate(in.byteSize());
+        wht.transform(ElementType.F64, direction, 3, in, out);
+        assertClose(load(ElementType.F64, out, 3, d, d), expected, 1e-13);
+        assertThat(load(ElementType.F64, in, 3, d, d)).isEqualTo(x);
+
+        in = store(arena, ElementType.F32, x, d, d);
+        out = arena.allocate(in.byteSize());
+        wht.transform(ElementType.F32, direction, 3, in, out);
+        assertClose(load(ElementType.F32, out, 3, d, d), expected, 1e-6);
+        wht.transform(ElementType.F32, direction, 3, in, in);
+        assertThat(in.mismatch(out)).as("in place against out of place").isEqualTo(-1);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(ElementType.class)
+  void takesAnyNumberOfRowsWithAnyStride(ElementType type) {
+    var factors = HadamardFactors.of(96, 8);
+    var wht = create(factors);
+    try (var arena = Arena.ofConfined()) {
+      for (int rows : new int[] {0, 1, 3, 63, 137, 1000}) {
+        for (int stride : new int[] {96, 96 + 7}) {
+          var in = store(arena, type, random(rows * 96L, rows), 96, stride);
+          var expected = dense(factors, Direction.TRANSPOSE, load(type, in, rows, 96, stride));
+          var out = store(arena, type, new double[rows * 96], 96, 96);
+          wht.transform(type, Direction.TRANSPOSE, rows, in, stride, out, 96);
+          assertRounded(type, load(type, out, rows, 96, 96), expected);
+          wht.transform(type, Direction.TRANSPOSE, rows, in, stride, in, stride);
+          assertThat(load(type, in, rows, 96, stride)).isEqualTo(load(type, out, rows, 96, 96));
+          for (int r = 0; r < rows && stride > 96; r++) {
+            assertThat(type.load(in.address() + (r * (long) stride + 96) * type.bytes())).as("a gap between rows").isNaN();
+          }
+        }
+      }
+    }
+  }
+
+  /** Half precision is the float64 result rounded, but for ties that float32 sums decide otherwise. */
+  private static void assertRounded(ElementType type, double[] actual, double[] expected) {
+    if (type == ElementType.F32 || type == ElementType.F64) {
+      assertClose(actual, expected, type == ElementType.F32 ? 1e-6 : 1e-13);
+      return;
+    }
+    int other = 0;
+    try (var arena = Arena.ofConfined()) {
+      var cell = arena.allocate(2).address();
+      for (int i = 0; i < actual.length; i++) {
+        type.store(cell, expected[i]);
+        other += actual[i] == type.load(cell) ? 0 : 1;
+      }
+    }
+    assertClose(actual, expected, type == ElementType.BF16 ? 0x1p-7 : 0x1p-10);
+    assertThat(other).isLessThanOrEqualTo(1 + actual.length / 1000);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {3072, 2560, 4096, 8192, 11264, 12288, 16384})
+  void wideRowsComeBackFromTheTranspose(int d) {
+    var factors = HadamardFactors.of(HadamardOrder.of(d));
+    var wht = create(factors);
+    var x = random(5L * d, d);
+    try (var arena = Arena.ofConfined()) {
+      var rows = store(arena, ElementType.F64, x, d, d);
+      var out = arena.allocate(rows.byteSize());
+      wht.transform(ElementType.F64, Direction.FORWARD, 5, rows, out);
+      var y = load(ElementType.F64, out, 5, d, d);
+      var h = HadamardMatrix.of(factors);
+      for (int j : new int[] {0, 1, d / 3, d - 1}) {
+        double sum = 0;
+        for (int i = 0; i < d; i++) {
+          sum += x[i] * h.sign(i, j);
+        }
+        assertThat(y[j]).isCloseTo(sum / Math.sqrt(d), within(1e-12));
+      }
+      wht.transform(ElementType.F64, Direction.TRANSPOSE, 5, out, out);
+      assertClose(load(ElementType.F64, out, 5, d, d), x, 1e-13);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {12, 20, 256, 768, 2048})
+  void everyBasisVectorComesBackFromTheTranspose(int d) {
+    var wht = create(HadamardFactors.of(HadamardOrder.of(d)));
+    try (var arena = Arena.ofConfined()) {
+      var rows = arena.allocate(4L * d * d, 64);
+      for (int i = 0; i < d; i++) {
+        Memory.putFloat(rows.address() + 4L * i * (d + 1), 1);
+      }
+      wht.transform(ElementType.F32, Direction.FORWARD, d, rows, rows);
+      wht.transform(ElementType.F32, Direction.TRANSPOSE, d, rows, rows);
+      for (int at = 0; at < d * d; at++) {
+        float value = Memory.getFloat(rows.address() + 4L * at);
+        if (!(Math.abs(value - (at % (d + 1) == 0 ? 1 : 0)) < 2e-6)) {
+          assertThat(value).as("element %d", at).isNaN();
+        }
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(ElementType.class)
+  void nanAndInfinityPassThrough(ElementType type) {
+    for (int d : new int[] {8, 20, 64, 256, 768}) {
+      var wht = create(HadamardFactors.of(HadamardOrder.of(d)));
+      var h = HadamardMatrix.of(HadamardOrder.of(d));
+      var x = random(3L * d, 1);
+      x[5] = Double.NaN;
+      x[d + 5] = Double.POSITIVE_INFINITY;
+      try (var arena = Arena.ofConfined()) {
+        var rows = store(arena, type, x, d, d);
+        wht.transform(type, Direction.FORWARD, 3, rows, rows);
+        var y = load(type, rows, 3, d, d);
+        for (int j = 0; j < d; j++) {
+          assertThat(y[j]).isNaN();
+          assertThat(y[d + j]).isEqualTo(h.sign(5, j) * Double.POSITIVE_INFINITY);
+          assertThat(y[2 * d + j]).isFinite();
+        }
+      }
+    }
+  }
+
+  @Test
+  void theScaleIsFree() {
+    try (var arena = Arena.ofConfined()) {
+      var rows = store(arena, ElementType.F32, new double[] {1, 0, 0, 0}, 4, 4);
+      create(HadamardFactors.of(HadamardOrder.of(4)), 3, 1).transform(ElementType.F32, Direction.FORWARD, 1, rows, rows);
+      assertThat(load(ElementType.F32, rows, 1, 4, 4)).containsExactly(3, 3, 3, 3);
+    }
+  }
+
+  @Test
+  void badArgumentsAreRefused() {
+    var wht = create(HadamardFactors.of(HadamardOrder.of(8)));
+    try (var arena = Arena.ofConfined()) {
+      var rows = arena.allocate(4 * 8 * 4);
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, 5, rows, rows)).hasMessageContaining("need 160 bytes");
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, -1, rows, rows)).hasMessageContaining("negative");
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, 2, rows, -8, rows, 8)).hasMessageContaining("stride");
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, 2, rows, 7, rows, 8)).hasMessageContaining("stride");
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, 2, rows, rows.asSlice(4))).hasMessageContaining("overlap");
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, 2, rows, 8, rows, 16)).hasMessageContaining("overlap");
+      var heap = MemorySegment.ofArray(new float[8]);
+      assertThatThrownBy(() -> wht.transform(ElementType.F32, Direction.FORWARD, 1, heap, heap)).hasMessageContaining("native");
+    }
+    assertThatThrownBy(() -> create(HadamardFactors.of(HadamardOrder.of(8)), 1, 0)).hasMessageContaining("thread");
+  }
+}
