@@ -14,6 +14,16 @@ sealed interface Mix {
 
   Cost cost();
 
+  /** What is left of the map for a kernel that fuses the rest of it with the join. y: (B,T,in) -> (B,T,C). */
+  default Tensor beforeJoin(Tensor y) {
+    return apply(y);
+  }
+
+  /** The fused join that follows {@link #beforeJoin} on the CPU. */
+  default CpuJoin cpuJoin(int width) {
+    return CpuJoin.identity(width);
+  }
+
   /** The map that a config asks for; its weights, if it has any, are made at {@code path}. */
   static Mix create(ModelConfig config, Weights.Path path) {
     return switch (config.projection().mix()) {
@@ -66,6 +76,16 @@ sealed interface Mix {
       long b = right.size(0);
       var rows = y.reshape(-1, a, b);
       return torch.matmul(left.t(), torch.matmul(rows, right)).view(y.shape());
+    }
+
+    @Override
+    public Tensor beforeJoin(Tensor y) {
+      return y;
+    }
+
+    @Override
+    public CpuJoin cpuJoin(int width) {
+      return CpuJoin.hadamard(factors);
     }
 
     @Override

@@ -1,7 +1,9 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Weights;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -12,50 +14,60 @@ import org.jspecify.annotations.Nullable;
 final class OutputProjection {
   private final Mix mix;
   private final int width;
-  private final @Nullable Tensor alpha;
-  private final @Nullable Tensor beta;
+  private final boolean hasAlpha;
+  private final boolean hasBeta;
+  // Ones and zeros where they are not learned.
+  private final Tensor alpha;
+  private final Tensor beta;
+  private final @Nullable CpuJoin cpuJoin;
 
-  private OutputProjection(Mix mix, int width, @Nullable Tensor alpha, @Nullable Tensor beta) {
+  private OutputProjection(Mix mix, ModelConfig config, boolean hasAlpha, boolean hasBeta, Weights.Path path) {
     this.mix = mix;
-    this.width = width;
-    this.alpha = alpha;
-    this.beta = beta;
+    this.hasAlpha = hasAlpha;
+    this.hasBeta = hasBeta;
+    width = config.width();
+    alpha = hasAlpha ? path.constant("alpha", Init.alpha(width, config.layers()), width) : path.fixed(ones(width), width);
+    beta = hasBeta ? path.constant("beta", 0, width) : path.fixed(new double[width], width);
+    cpuJoin = path.device() == Device.CPU ? mix.cpuJoin(width) : null;
+  }
+
+  private static double[] ones(int n) {
+    var ones = new double[n];
+    Arrays.fill(ones, 1);
+    return ones;
   }
 
   /** The attention's: {@code alpha ⊙ (Y H) + beta} or what else the config says. */
   static OutputProjection ofAttention(ModelConfig config, Weights.Path path) {
-    var mix = Mix.create(config, path);
-    int d = config.width();
-    var alpha = config.projection().alpha() ? path.constant("alpha", Init.alpha(d, config.layers()), d) : null;
-    var beta = config.projection().beta() ? path.constant("beta", 0, d) : null;
-    return new OutputProjection(mix, d, alpha, beta);
+    return new OutputProjection(Mix.create(config, path), config, config.projection().alpha(), config.projection().beta(), path);
   }
 
   /** The MLP's: a learned matrix from the hidden width. */
   static OutputProjection ofMlp(ModelConfig config, Weights.Path path) {
-    return new OutputProjection(new Mix.Dense(config.hidden(), config.width(), config.layers(), path), config.width(), null, null);
+    return new OutputProjection(new Mix.Dense(config.hidden(), config.width(), config.layers(), path), config, false, false, path);
   }
 
   /** x' = x + projection(o) and n = RMSNorm(x') ⊙ gain. o: (B,T,in), x: (B,T,C), gain: (C) -> twice (B,T,C). */
   Joined join(Tensor o, Tensor x, Tensor gain) {
-    var residual = x.add(apply(o));
-    return new Joined(residual, Norm.apply(residual, gain));
+    return cpuJoin == null ? plainJoin(o, x, gain) : cpuJoin.apply(mix.beforeJoin(o), x, alpha, beta, gain);
   }
 
-  private Tensor apply(Tensor o) {
+  /** The join in libtorch's own operators, which every fused one must agree with. */
+  Joined plainJoin(Tensor o, Tensor x, Tensor gain) {
     var y = mix.apply(o);
-    if (alpha != null)
+    if (hasAlpha)
       y = y.mul(alpha);
-    if (beta != null)
+    if (hasBeta)
       y = y.add(beta);
-    return y;
+    var residual = x.add(y);
+    return new Joined(residual, Norm.apply(residual, gain));
   }
 
   Cost cost() {
     var cost = mix.cost();
-    if (alpha != null)
+    if (hasAlpha)
       cost = cost.plus(Cost.elementwise(width, width));
-    if (beta != null)
+    if (hasBeta)
       cost = cost.plus(new Cost(width, width, width, 0));
     return cost;
   }

@@ -1,0 +1,64 @@
+package dev.walsh.model;
+
+import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Weights;
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** The fused join against the same in libtorch's operators: both outputs and all gradients. */
+final class OutputProjectionTest {
+  private static final int ROWS = 37;
+
+  @ParameterizedTest
+  @CsvSource({"hadamard,F64,24,2,1e-13", "hadamard,F64,96,3,1e-13", "hadamard,F64,320,20,1e-12", "hadamard,F32,256,4,1e-5",
+      "hadamard,BF16,256,4,3e-2", "identity,F64,24,2,1e-13",
+      "identity,BF16,256,4,3e-2", "dense,F64,24,2,1e-13", "dense,F32,256,4,1e-5", "dense,BF16,256,4,3e-2"})
+  void theFusedJoinIsThePlainOne(String projection, Dtype dtype, int width, int heads, double tolerance) {
+    try (var scope = Scope.open()) {
+      var config = new ModelConfig(2, width, heads, 64, 8, 61, Projection.named(projection));
+      var weights = new Weights(Device.CPU, dtype, 1);
+      var out = OutputProjection.ofAttention(config, weights.at("out"));
+      var gain = weights.at("norm").constant("gain", 1.25, width);
+      var o = leaf(dtype, width);
+      var x = leaf(dtype, width);
+      var seeds = List.of(torch.randn(1, ROWS, width).to(dtype.scalarType()), torch.randn(1, ROWS, width).to(dtype.scalarType()));
+      var fused = everything(out.join(o, x, gain), seeds, weights, o, x);
+      var plain = everything(out.plainJoin(o, x, gain), seeds, weights, o, x);
+      for (int i = 0; i < plain.size(); i++) {
+        double scale = Math.max(1, plain.get(i).abs().max().item_double());
+        double error = fused.get(i).sub(plain.get(i)).abs().max().item_double();
+        assertThat(error / scale).as("output or gradient %d", i).isLessThan(tolerance);
+      }
+      weights.close();
+    }
+  }
+
+  private static Tensor leaf(Dtype dtype, int width) {
+    var t = torch.randn(1, ROWS, width).to(dtype.scalarType());
+    t.set_requires_grad(true);
+    return t;
+  }
+
+  /** Both outputs, then the gradients of the inputs and of all weights; clears the gradients. */
+  private static List<Tensor> everything(Joined joined, List<Tensor> seeds, Weights weights, Tensor o, Tensor x) {
+    joined.residual().mul(seeds.get(0)).sum().add(joined.normed().mul(seeds.get(1)).sum()).backward();
+    var all = new ArrayList<>(List.of(joined.residual(), joined.normed()));
+    var leaves = new ArrayList<>(List.of(o, x));
+    weights.all().forEach(w -> leaves.add(w.value()));
+    for (var leaf : leaves) {
+      all.add(leaf.grad().clone());
+      leaf.mutable_grad().reset();
+    }
+    return all;
+  }
+}
