@@ -72,7 +72,7 @@ public final class BenchTrainCommand implements Callable<Integer> {
     var rows = new ArrayList<Row>();
     var table = Table.of(model + ", " + batch + " × " + tokens + " tokens, " + dtype, Column.text("projection"),
         Column.number("step", "ms"), Column.number("forward", "ms"), Column.number("backward", "ms"), Column.number("optimizer", "ms"),
-        Column.number("speed", "tokens/s"), Column.number("of the GEMM rate"), Column.number("memory"));
+        Column.number("speed", "tokens/s"), Column.number("MFU"), Column.number("memory"));
     for (var name : projections) {
       var usual = Recipe.of(shape, Long.MAX_VALUE / 2, true);
       var recipe = new TrainConfig(usual.tokens(), batch * tokens, batch, tokens, usual.learningRate(), usual.finalLearningRate(),
