@@ -24,8 +24,8 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * Time of 256 MiB of rows, beyond any cache, on all cores, beside what bounds it: in place a loop that scales the same bytes, out of place a
- * loop that copies them (and the JDK's own copy, whose stores bypass the cache).
+ * Time of 256 MiB of rows, beyond any cache, on all cores, beside what bounds it: in place a loop that scales the same bytes, out of place
+ * a loop that copies them (and the JDK's own copy, whose stores bypass the cache).
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)

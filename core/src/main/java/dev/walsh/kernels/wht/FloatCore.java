@@ -15,8 +15,8 @@ import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 /**
  * The product of float32 columns with a Paley core (or its transpose), by the method of the four Russians.
  *
- * <p>The m inputs go in groups of four, a b c d, of which the eight sums a ± b ± c ± d take twelve additions; an output is then the signed sum
- * of one of the eight from each of the m/4 groups. That is 3 + m/4 operations an element in place of m − 1: 6 for m = 12, 8 for m = 20.
+ * <p>The m inputs go in groups of four, a b c d, of which the eight sums a ± b ± c ± d take twelve additions; an output is then the signed
+ * sum of one of the eight from each of the m/4 groups. That is 3 + m/4 operations an element in place of m − 1: 6 for m = 12, 8 for m = 20.
  */
 final class FloatCore {
   private static final VectorShuffle<Float> HALVES = VectorShuffle.fromOp(S, lane -> (lane + LANES / 2) % LANES);

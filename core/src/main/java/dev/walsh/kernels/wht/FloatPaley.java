@@ -11,8 +11,8 @@ import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 /**
  * The Paley cores of orders 12 and 20 on float32, those of the usual model widths, as straight-line code.
  *
- * <p>The method is that of {@link FloatCore}: of each four inputs the eight sums with leading sign + (the digit's bits are the signs of the
- * other three), then one sum of each group an output; 5 and 7 additions an element.
+ * <p>The method is that of {@link FloatCore}: of each four inputs the eight sums with leading sign + (the digit's bits are the signs of
+ * the other three), then one sum of each group an output; 5 and 7 additions an element.
  */
 final class FloatPaley {
   private FloatPaley() {}

@@ -68,11 +68,11 @@ final class FloatPlan implements RowPlan {
       int stages = stride % BYTES != 0 || left == 1 ? 1 : left == 2 || left == 4 ? 2 : 3;
       long blocks = d / (((long) inner * done) << stages);
       passes.add(stride % BYTES != 0
-          ? (in, out, rows, scratch) -> FloatSylvester.radix2Unaligned(in, out, rows * blocks, stride)
+          ? (in, out, rows, scratch) -> FloatStrides.radix2Unaligned(in, out, rows * blocks, stride)
           : switch (stages) {
-            case 1 -> (in, out, rows, scratch) -> FloatSylvester.radix2(in, out, rows * blocks, stride);
-            case 2 -> (in, out, rows, scratch) -> FloatSylvester.radix4(in, out, rows * blocks, stride);
-            default -> (in, out, rows, scratch) -> FloatSylvester.radix8(in, out, rows * blocks, stride);
+            case 1 -> (in, out, rows, scratch) -> FloatStrides.radix2(in, out, rows * blocks, stride);
+            case 2 -> (in, out, rows, scratch) -> FloatStrides.radix4(in, out, rows * blocks, stride);
+            default -> (in, out, rows, scratch) -> FloatStrides.radix8(in, out, rows * blocks, stride);
           });
       done <<= stages;
       left -= stages;

@@ -44,7 +44,11 @@ public record HadamardFactors(List<HadamardOrder> factors) {
 
   /** The order of the product, d. */
   public int order() {
-    return factors.stream().mapToInt(HadamardOrder::order).reduce(1, (a, b) -> a * b);
+    int order = 1;
+    for (var factor : factors) {
+      order *= factor.order();
+    }
+    return order;
   }
 
   /** H_d of shape (d, d), row-major and orthonormal. */

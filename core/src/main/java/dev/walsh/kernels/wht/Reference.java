@@ -13,12 +13,14 @@ public final class Reference implements Wht {
   private static final AtomicBoolean WARNED = new AtomicBoolean();
 
   private final HadamardFactors factors;
+  private final int width;
   private final double scale;
   private final RowPool pool;
   private final List<Integer> atoms;
 
   Reference(HadamardFactors factors, double scale, int threads) {
     this.factors = factors;
+    width = factors.order();
     this.scale = scale;
     pool = RowPool.of(threads);
     atoms = HadamardMatrix.atoms(factors);
@@ -38,6 +40,11 @@ public final class Reference implements Wht {
   }
 
   @Override
+  public int width() {
+    return width;
+  }
+
+  @Override
   public String describe() {
     return "reference (scalar, " + pool.threads() + " threads)";
   }
@@ -45,7 +52,7 @@ public final class Reference implements Wht {
   @Override
   public void transform(ElementType type, Direction direction, long rows, MemorySegment in, long inStride, MemorySegment out,
       long outStride) {
-    int d = factors.order();
+    int d = width;
     var source = Rows.of(in, rows, d, inStride, type);
     var target = Rows.of(out, rows, d, outStride, type);
     source.checkAliasing(target);

@@ -51,7 +51,7 @@ final class RowPool {
     return threads == 1 || rows < 2 || rows * bytesPerRow < SPREAD_BYTES ? 1 : (int) Math.min(threads, rows);
   }
 
-  /** Runs the task over all rows, one chunk on the calling thread, and returns when all are done; an exception of any chunk is thrown here. */
+  /** Runs the task over all rows, chunk 0 on the calling thread, and returns when all are done; a chunk's exception is thrown here. */
   void run(long rows, long bytesPerRow, Task task) {
     int chunks = chunks(rows, bytesPerRow);
     if (chunks == 1) {

@@ -18,21 +18,21 @@ record Rows(long address, long count, int width, long stride, ElementType type) 
    * @throws IllegalArgumentException for heap memory, a negative count, a stride below the width, or a segment that is too small
    */
   static Rows of(MemorySegment segment, long count, int width, long stride, ElementType type) {
-    if (!segment.isNative()) {
-      throw new IllegalArgumentException("rows must lie in native memory, not in a heap array");
-    }
-    if (count < 0) {
-      throw new IllegalArgumentException("the number of rows is negative: " + count);
-    }
-    if (stride < width && (count > 1 || stride < 0)) {
-      throw new IllegalArgumentException("a row stride of " + stride + " elements is less than the width " + width);
+    if (count < 0 || stride < width && (count > 1 || stride < 0)) {
+      throw new IllegalArgumentException(
+          count + " rows of " + width + " with stride " + stride + ": the count must not be negative nor the stride less than the width");
     }
     long bytes = count == 0 ? 0 : Math.multiplyExact(Math.addExact(Math.multiplyExact(count - 1, stride), width), type.bytes());
-    if (segment.byteSize() < bytes) {
-      throw new IllegalArgumentException(
-          count + " rows of " + width + " with stride " + stride + " need " + bytes + " bytes, the segment has " + segment.byteSize());
+    if (!segment.isNative() || segment.byteSize() < bytes) {
+      throw refusal(segment, count, width, stride, bytes);
     }
     return new Rows(segment.address(), count, width, stride, type);
+  }
+
+  private static IllegalArgumentException refusal(MemorySegment segment, long count, int width, long stride, long bytes) {
+    return new IllegalArgumentException(segment.isNative()
+        ? count + " rows of " + width + " with stride " + stride + " need " + bytes + " bytes, the segment has " + segment.byteSize()
+        : "rows must lie in native memory, not in a heap array");
   }
 
   /** Whether the rows follow one another without gaps. */

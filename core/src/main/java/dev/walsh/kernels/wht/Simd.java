@@ -43,6 +43,11 @@ public final class Simd implements Wht {
   }
 
   @Override
+  public int width() {
+    return width;
+  }
+
+  @Override
   public String describe() {
     return "simd (" + FloatSylvester.S.vectorBitSize() + " bits, " + pool.threads() + " threads)";
   }
@@ -54,20 +59,22 @@ public final class Simd implements Wht {
     var source = Rows.of(in, rows, d, inStride, type);
     var target = Rows.of(out, rows, d, outStride, type);
     source.checkAliasing(target);
-    var plan = plans[type.ordinal()][direction.ordinal()];
     long rowBytes = (long) d * type.bytes();
-    long from = source.address();
-    long to = target.address();
-    long tileBytes = from == to ? TILE_IN_PLACE : TILE_OUT_OF_PLACE;
+    long tileBytes = source.address() == target.address() ? TILE_IN_PLACE : TILE_OUT_OF_PLACE;
     long tile = source.contiguous() && target.contiguous() ? Math.max(1, tileBytes / rowBytes) : 1;
-    long fromStep = inStride * type.bytes();
-    long toStep = outStride * type.bytes();
+    var plan = plans[type.ordinal()][direction.ordinal()];
+    long inStep = inStride * type.bytes();
+    long outStep = outStride * type.bytes();
     if (pool.chunks(rows, rowBytes) == 1) {
-      transform(plan, from, fromStep, to, toStep, rows, tile);
+      transform(plan, source.address(), inStep, target.address(), outStep, rows, tile);
     } else {
-      pool.run(rows, rowBytes,
-          (chunk, first, end) -> transform(plan, from + first * fromStep, fromStep, to + first * toStep, toStep, end - first, tile));
+      spread(plan, source.address(), inStep, target.address(), outStep, rows, rowBytes, tile);
     }
+  }
+
+  private void spread(RowPlan plan, long in, long inStep, long out, long outStep, long rows, long rowBytes, long tile) {
+    pool.run(rows, rowBytes,
+        (chunk, from, to) -> transform(plan, in + from * inStep, inStep, out + from * outStep, outStep, to - from, tile));
   }
 
   private static void transform(RowPlan plan, long in, long inStep, long out, long outStep, long rows, long tile) {

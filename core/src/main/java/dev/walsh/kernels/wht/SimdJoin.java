@@ -5,12 +5,12 @@ import java.lang.foreign.MemorySegment;
 import static dev.walsh.kernels.wht.FloatSylvester.BYTES;
 
 /**
- * The fused operator on the Vector API: one row at a time, in float32, all of it in first-level cache between its first read and last write.
+ * The fused operator on the Vector API: one row at a time, in float32, in first-level cache between its first read and last write.
  * Rows of float64 run on {@link ReferenceJoin}.
  */
 public final class SimdJoin implements HadamardJoin {
   /** Gradients of the weights are summed in float32 for so many rows, then in float64. */
-  private static final int ROWS_A_FLUSH = 32;
+  private static final int ROWS_A_FLUSH = 128;
 
   private final int d;
   private final double eps;
@@ -18,6 +18,9 @@ public final class SimdJoin implements HadamardJoin {
   private final FloatPlan forward;
   private final FloatPlan transposed;
   private final ReferenceJoin doubles;
+
+  /** Scratch rows lie so many bytes further apart than they are long: rows of 4096 bytes would all fall on the same cache sets. */
+  private static final long STAGGER = 320;
 
   /** The bytes of a float32 row, rounded up to whole vectors. */
   private final long rowBytes;
@@ -137,15 +140,15 @@ public final class SimdJoin implements HadamardJoin {
     Bench(int count, JoinCall call) {
       this.count = count;
       long work = Math.max(forward.scratchBytes(1), transposed.scratchBytes(1));
-      rows = Memory.scratch((count + 3) * rowBytes + work);
-      Memory.ALL.asSlice(rows, (count + 3) * rowBytes).fill((byte) 0);
+      rows = Memory.scratch((count + 3) * (rowBytes + STAGGER) + work);
+      Memory.ALL.asSlice(rows, (count + 3) * (rowBytes + STAGGER)).fill((byte) 0);
       alpha = read(call.alpha(), 0, row(count));
       beta = read(call.beta(), 0, row(count + 1));
       gain = read(call.gain(), 0, row(count + 2));
     }
 
     long row(int i) {
-      return rows + i * rowBytes;
+      return rows + i * (rowBytes + STAGGER);
     }
 
     /** The memory after the rows, for the transform. */

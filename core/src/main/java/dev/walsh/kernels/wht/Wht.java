@@ -43,6 +43,9 @@ public sealed interface Wht permits Reference, Simd {
   /** The matrix. */
   HadamardFactors factors();
 
+  /** The width of a row, d. */
+  int width();
+
   /** What runs, for people: the kernels, the vector length and the threads. */
   String describe();
 
@@ -62,7 +65,7 @@ public sealed interface Wht permits Reference, Simd {
 
   /** Transforms rows without gaps, of shape (rows, d), from {@code in} to {@code out}. */
   default void transform(ElementType type, Direction direction, long rows, MemorySegment in, MemorySegment out) {
-    int d = factors().order();
+    int d = width();
     transform(type, direction, rows, in, d, out, d);
   }
 }
