@@ -2,6 +2,7 @@ package dev.walsh.checkpoint;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;

@@ -1,5 +1,6 @@
 package dev.walsh.checkpoint;
 
+import dev.walsh.files.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

@@ -1,6 +1,7 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.files.Disk;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -43,8 +44,7 @@ public final class LlamaExport {
    * @throws dev.walsh.config.UserError where the folder exists or cannot be written
    */
   public static void write(SavedModel model, Path out, Dtype dtype) {
-    if (dtype != Dtype.F32 && dtype != Dtype.BF16)
-      throw new IllegalArgumentException("the layout is written in f32 or bf16, not " + dtype);
+    if (dtype != Dtype.F32 && dtype != Dtype.BF16) throw new IllegalArgumentException("the layout is written in f32 or bf16, not " + dtype);
     Disk.refuseExisting(out);
     var config = model.state().model();
     int endOfText = model.tokenizer().endOfText();
@@ -89,8 +89,7 @@ public final class LlamaExport {
   /** diag(alpha) Mᵀ, (out,in), computed in float64. */
   private Tensor outputProjection(String from, @Nullable Tensor fixedMix) {
     var weight = fixedMix == null ? ours.tensor(from + "weight") : fixedMix;
-    if (!config.projection().alpha())
-      return weight;
+    if (!config.projection().alpha()) return weight;
     try (var scope = Scope.withoutGradients()) {
       var alpha = ours.tensor(from + "alpha").to(Dtype.F64.scalarType()).unsqueeze(1);
       return scope.escape(weight.to(Dtype.F64.scalarType()).mul(alpha).to(dtype.scalarType()));

@@ -2,6 +2,8 @@ package dev.walsh.checkpoint;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
+import dev.walsh.files.Sha256;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;

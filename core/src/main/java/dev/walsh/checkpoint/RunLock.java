@@ -1,6 +1,7 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;

@@ -5,6 +5,7 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import dev.walsh.kernels.wht.HadamardFactors;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -2,6 +2,7 @@ package dev.walsh.checkpoint;
 
 import dev.walsh.checkpoint.SafetensorsHeader.Slot;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -5,10 +5,10 @@ import dev.walsh.checkpoint.SavedModel;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
+import dev.walsh.files.Disk;
 import dev.walsh.generate.Generator;
 import dev.walsh.generate.Sampler;
 import dev.walsh.measure.Hardware;
-import dev.walsh.measure.Rates;
 import dev.walsh.measure.Stamp;
 import dev.walsh.study.Arm;
 import dev.walsh.study.Comparison;
@@ -16,6 +16,7 @@ import dev.walsh.study.ComparisonRecord;
 import dev.walsh.study.ComparisonReport;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.train.Interruption;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,10 +75,8 @@ public final class CompareCommand implements Callable<Integer> {
 
   @Override
   public Integer call() throws InterruptedException {
-    if (!(minutes > 0))
-      throw new UserError("--minutes is " + minutes + "; it must be positive");
-    if (seeds < 1)
-      throw new UserError("--seeds is " + seeds + "; it must be at least 1");
+    if (!(minutes > 0)) throw new UserError("--minutes is " + minutes + "; it must be positive");
+    if (seeds < 1) throw new UserError("--seeds is " + seeds + "; it must be at least 1");
     var shape = ModelConfig.parse(model);
     var checked = Arm.of(shape, arms);
     var folder = out == null
@@ -96,21 +95,22 @@ public final class CompareCommand implements Callable<Integer> {
       shape = shape.withVocabulary(dataset.tokenizer().vocabulary());
       var named = Arm.of(shape, checked.stream().map(Arm::name).toList());
       var comparison = comparison(named, dataset, text, device, dtype, say);
-      boolean finished = comparison.run(folder, warning -> say.println("walsh: " + warning));
-      record(comparison, text, dataset, finished, banner).write(folder);
-      return report(folder, comparison, finished, device);
+      try (var interruption = Interruption.listen()) {
+        boolean finished = comparison.run(folder, interruption, warning -> say.println("walsh: " + warning));
+        record(comparison, text, dataset, finished, banner).write(folder);
+        return report(folder, comparison, finished, device);
+      }
     }
   }
 
   private Comparison comparison(List<Arm> named, Dataset dataset, ComparedText text, Device device, Dtype dtype, PrintWriter say) {
     var shape = named.getFirst().model();
-    var rates = Rates.measure(device.toString());
     var recipe = training.recipe(shape, Long.MAX_VALUE / 2, device == Device.CPU);
     if (recipe.length() > shape.context()) {
       throw new UserError("--length " + recipe.length() + " is longer than the model's context of " + shape.context() + "; shorten it");
     }
     var comparison = new Comparison(named, recipe, seeds, dataset, text.folder(), device, dtype,
-        dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32());
+        DeviceOptions.peakFlops(device, dtype));
     if (tokens == null)
       say.printf("calibrating, so that all arms together train for %s minutes …%n", Double.toString(minutes).replaceAll("\\.0$", ""));
     say.flush();
@@ -136,6 +136,8 @@ public final class CompareCommand implements Callable<Integer> {
     var samples = finished ? samples(folder, comparison, device) : Map.<String, String>of();
     var page = folder.resolve("report.html");
     report.page(samples).writeTo(page);
+    // For verdicts of one seed: results/compare-noise.json is such a file.
+    if (finished && seeds > 1) Disk.write(folder.resolve("noise.json"), report.noise());
     var to = spec.commandLine().getOut();
     to.println();
     to.println(report.table().toText(spec.commandLine().getUsageHelpWidth()));

@@ -27,18 +27,15 @@ record ComparedText(Path folder, String name) {
    * @param out where a dataset made of a given text goes
    */
   static ComparedText of(@Nullable Path given, Path out, PrintWriter say) throws InterruptedException {
-    if (given == null)
-      return ofJdk(say);
-    if (isDataset(given))
-      return new ComparedText(given, given.getFileName().toString());
+    if (given == null) return ofJdk(say);
+    if (isDataset(given)) return new ComparedText(given, given.getFileName().toString());
     var folder = out.resolve("data");
     prepare(Corpus.of(List.of(given.toString())), folder);
     return new ComparedText(folder, given.getFileName().toString());
   }
 
   private static boolean isDataset(Path folder) {
-    if (!Files.isDirectory(folder))
-      return false;
+    if (!Files.isDirectory(folder)) return false;
     try (var files = Files.list(folder)) {
       return files.anyMatch(file -> file.getFileName().toString().endsWith(".bin"));
     } catch (IOException e) {

@@ -2,6 +2,7 @@ package dev.walsh.cli;
 
 import dev.walsh.config.UserError;
 import dev.walsh.measure.Cpu;
+import dev.walsh.measure.Rates;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import java.util.Locale;
@@ -26,15 +27,19 @@ final class DeviceOptions {
   /** The device, with its threads set. */
   Device device() {
     var chosen = Device.parse(device);
-    if (threads != null && threads < 1)
-      throw new UserError("--threads is " + threads + "; give at least 1");
+    if (threads != null && threads < 1) throw new UserError("--threads is " + threads + "; give at least 1");
     Device.setThreads(threads == null ? Runtime.getRuntime().availableProcessors() : threads);
     return chosen;
   }
 
+  /** Operations a second that a matrix product reaches in a dtype, measured now: what MFU is counted against. */
+  static double peakFlops(Device device, Dtype dtype) {
+    var rates = Rates.measure(device.toString());
+    return dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32();
+  }
+
   Dtype dtype(Device on) {
-    if (dtype == null)
-      return on == Device.CUDA || Cpu.probe().nativeBf16() ? Dtype.BF16 : Dtype.F32;
+    if (dtype == null) return on == Device.CUDA || Cpu.probe().nativeBf16() ? Dtype.BF16 : Dtype.F32;
     return switch (dtype.toLowerCase(Locale.ROOT)) {
       case "f32" -> Dtype.F32;
       case "bf16" -> Dtype.BF16;

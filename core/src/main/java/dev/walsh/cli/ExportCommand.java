@@ -43,8 +43,7 @@ public final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (!layout.equals("llama"))
-      throw new UserError("--layout " + layout + " is unknown; use llama");
+    if (!layout.equals("llama")) throw new UserError("--layout " + layout + " is unknown; use llama");
     var stored = switch (dtype) {
       case "f32" -> Dtype.F32;
       case "bf16" -> Dtype.BF16;

@@ -67,8 +67,7 @@ public final class GenerateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (tokens < 1)
-      throw new UserError("--tokens is " + tokens + "; it must be positive");
+    if (tokens < 1) throw new UserError("--tokens is " + tokens + "; it must be positive");
     var sampler = new Sampler(temperature, topK, topP, seed);
     var choice = Choice.parse(step);
     var err = spec.commandLine().getErr();

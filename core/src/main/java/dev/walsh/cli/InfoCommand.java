@@ -53,8 +53,7 @@ public final class InfoCommand implements Callable<Integer> {
         .row(Cell.of("model"), Cell.of(String.format(Locale.ROOT, "%d layers, width %,d, %d heads, MLP %,d, context %,d",
             model.layers(), model.width(), model.heads(), model.hidden(), model.context())))
         .row(Cell.of("projection"), Cell.of(model.projection().toString()));
-    if (info.hadamard() != null)
-      table = table.row(Cell.of("H_d"), Cell.of(info.hadamard()));
+    if (info.hadamard() != null) table = table.row(Cell.of("H_d"), Cell.of(info.hadamard()));
     return table
         .row(Cell.of("tokenizer"), Cell.of(String.format(Locale.ROOT, "%s, %,d ids, padded to %,d",
             info.tokenizer() == null ? "unknown until the first checkpoint" : info.tokenizer(), model.vocabulary(),
@@ -96,8 +95,7 @@ public final class InfoCommand implements Callable<Integer> {
   private static Table history(RunInfo info) {
     var history = info.history();
     var steps = count(info.plan().training().steps());
-    if (history == null)
-      return pairs("history", "").row(Cell.of("steps"), Cell.of("none yet, of " + steps));
+    if (history == null) return pairs("history", "").row(Cell.of("steps"), Cell.of("none yet, of " + steps));
     var loss = history.loss();
     return pairs("history", "").row(Cell.of("steps"), Cell.of(count(history.step()) + " of " + steps))
         .row(Cell.of("tokens"), Cell.of(history.tokens(), Format.COUNT))
@@ -109,8 +107,7 @@ public final class InfoCommand implements Callable<Integer> {
   }
 
   private static Cell validation(RunInfo.@Nullable Validation validation) {
-    if (validation == null)
-      return Cell.none();
+    if (validation == null) return Cell.none();
     var bits = validation.bitsPerByte();
     return Cell.of(Format.PLAIN.text(validation.loss()) + " nats a token, "
         + (bits == null ? "" : Format.PLAIN.text(bits) + " bits a byte, ") + "at step " + count(validation.step()));

@@ -94,8 +94,7 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
       var parts = new ArrayList<Part>();
       model.costs(length).forEach((name, cost) -> {
         parts.add(Part.of(name, cost));
-        if (name.equals("attention"))
-          parts.add(Part.of("of which output projections", model.outputProjectionCost()));
+        if (name.equals("attention")) parts.add(Part.of("of which output projections", model.outputProjectionCost()));
       });
       var whole = model.cost(length);
       return new ModelCost(whole.parameters(), whole.forward(), whole.training(), parts);
@@ -105,14 +104,12 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
   }
 
   private static @Nullable String tokenizer(List<Checkpoint> checkpoints, @Nullable Held held) {
-    if (!checkpoints.isEmpty())
-      return RunState.read(checkpoints.getLast().folder()).tokenizer();
+    if (!checkpoints.isEmpty()) return RunState.read(checkpoints.getLast().folder()).tokenizer();
     return held == null ? null : held.tokenizer;
   }
 
   private static @Nullable History history(List<Metric> log, @Nullable Held held) {
-    if (log.isEmpty())
-      return null;
+    if (log.isEmpty()) return null;
     var end = log.getLast();
     var loss = log.stream().map(Metric::loss).filter(Objects::nonNull).reduce((_, last) -> last).orElse(null);
     var validations = log.stream().filter(metric -> metric.validationLoss() != null).map(metric -> validation(metric, held)).toList();

@@ -7,12 +7,12 @@ import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.measure.Hardware;
-import dev.walsh.measure.Rates;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import dev.walsh.train.Calibration;
+import dev.walsh.train.Interruption;
 import dev.walsh.train.RunPlan;
 import dev.walsh.train.Trainer;
 import dev.walsh.train.TrainingRun;
@@ -92,13 +92,14 @@ public final class TrainCommand implements Callable<Integer> {
     var plan = resume ? resumed() : planned(device);
     say.println(Hardware.probe().banner(device.toString()));
     describe(plan, say);
-    if (dryRun)
-      return 0;
-    var rates = Rates.measure(device.toString());
-    double peak = Dtype.valueOf(plan.dtype().toUpperCase(Locale.ROOT)) == Dtype.BF16 ? rates.bfloat16() : rates.float32();
-    var outcome = new TrainingRun(plan, out, device, peak, warning -> say.println("walsh: " + warning)).run(resume);
-    report(outcome, spec.commandLine().getOut());
-    return outcome.finished() ? 0 : INTERRUPTED;
+    if (dryRun) return 0;
+    var run = new TrainingRun(plan, out, device, DeviceOptions.peakFlops(device, Dtype.named(plan.dtype())),
+        warning -> say.println("walsh: " + warning));
+    try (var interruption = Interruption.listen()) {
+      var outcome = run.run(resume, interruption);
+      report(outcome, spec.commandLine().getOut());
+      return outcome.finished() ? 0 : INTERRUPTED;
+    }
   }
 
   private RunPlan resumed() {
@@ -111,17 +112,12 @@ public final class TrainCommand implements Callable<Integer> {
   }
 
   private RunPlan planned(Device device) {
-    if (model == null)
-      throw new UserError("No model was given; add --model nano, another preset, or a .json file");
-    if (data == null)
-      throw new UserError("No data was given; add --data DIR with a folder that 'walsh prepare' made");
-    if (tokens != null && minutes != null)
-      throw new UserError("--tokens and --minutes exclude each other; give one of them");
-    if (RunPlan.exists(out))
-      throw new UserError(out + " holds a run already; add --resume to go on with it, or choose another --out");
+    if (model == null) throw new UserError("No model was given; add --model nano, another preset, or a .json file");
+    if (data == null) throw new UserError("No data was given; add --data DIR with a folder that 'walsh prepare' made");
+    if (tokens != null && minutes != null) throw new UserError("--tokens and --minutes exclude each other; give one of them");
+    if (RunPlan.exists(out)) throw new UserError(out + " holds a run already; add --resume to go on with it, or choose another --out");
     var shape = ModelConfig.parse(model);
-    if (projection != null)
-      shape = shape.with(Projection.named(projection));
+    if (projection != null) shape = shape.with(Projection.named(projection));
     try (var dataset = Dataset.open(data)) {
       shape = shape.withVocabulary(dataset.tokenizer().vocabulary());
       long budget = tokens != null ? tokens : Recipe.tokens(parameters(shape), dataset.train().tokens());
@@ -153,7 +149,7 @@ public final class TrainCommand implements Callable<Integer> {
   private static void describe(RunPlan plan, PrintWriter say) {
     var shape = plan.model();
     var recipe = plan.training();
-    var weights = new Weights(Device.META, Dtype.valueOf(plan.dtype().toUpperCase(Locale.ROOT)), 0);
+    var weights = new Weights(Device.META, Dtype.named(plan.dtype()), 0);
     var model = new Gpt(shape, weights);
     var cost = model.cost(recipe.length());
     var memory = Trainer.footprint(model, weights, recipe);

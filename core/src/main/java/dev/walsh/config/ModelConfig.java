@@ -45,16 +45,13 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
   }
 
   private static void positive(String name, int value) {
-    if (value <= 0)
-      throw new UserError("the model's " + name + " is " + value + "; it must be positive");
+    if (value <= 0) throw new UserError("the model's " + name + " is " + value + "; it must be positive");
   }
 
   private static int nearestDivisor(int width, int heads) {
     for (int away = 1;; away++) {
-      if (heads - away > 0 && width % (heads - away) == 0)
-        return heads - away;
-      if (width % (heads + away) == 0)
-        return heads + away;
+      if (heads - away > 0 && width % (heads - away) == 0) return heads - away;
+      if (width % (heads + away) == 0) return heads + away;
     }
   }
 
@@ -88,20 +85,17 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
   /** Reads a preset's name or the path of a JSON file with this record's fields. */
   public static ModelConfig parse(String presetOrFile) {
     var preset = PRESETS.get(presetOrFile);
-    if (preset != null)
-      return preset;
+    if (preset != null) return preset;
     if (!presetOrFile.endsWith(".json")) {
       throw new UserError(
           "the model '" + presetOrFile + "' is unknown; use one of " + String.join(", ", PRESETS.keySet()) + " or a .json file");
     }
     var file = Path.of(presetOrFile);
-    if (!Files.isRegularFile(file))
-      throw new UserError("the model file " + file + " does not exist");
+    if (!Files.isRegularFile(file)) throw new UserError("the model file " + file + " does not exist");
     try {
       return Json.PRETTY.readValue(file.toFile(), ModelConfig.class);
     } catch (JacksonException e) {
-      if (e.getCause() instanceof UserError mistake)
-        throw new UserError(file + ": " + mistake.getMessage(), e);
+      if (e.getCause() instanceof UserError mistake) throw new UserError(file + ": " + mistake.getMessage(), e);
       throw new UserError("the model file " + file + " is not a model: " + e.getOriginalMessage(), e);
     }
   }

@@ -31,8 +31,7 @@ public record Projection(Mix mix, boolean alpha, boolean beta) {
   /** Reads a name of {@link #names()}: the learned matrix stands alone, the fixed maps are followed by alpha and beta. */
   public static Projection named(String name) {
     for (var mix : Mix.values()) {
-      if (mix.toString().equals(name))
-        return new Projection(mix, mix != Mix.DENSE, mix != Mix.DENSE);
+      if (mix.toString().equals(name)) return new Projection(mix, mix != Mix.DENSE, mix != Mix.DENSE);
     }
     throw new UserError("the projection '" + name + "' is unknown; use one of " + names());
   }

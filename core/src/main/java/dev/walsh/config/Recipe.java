@@ -32,14 +32,12 @@ public final class Recipe {
   /** The number of sequences a pass takes, when as many as {@code most} would be good and {@code sequences} are needed. */
   public static int largestDivisor(int sequences, int most) {
     for (int n = Math.min(sequences, most);; n--) {
-      if (sequences % n == 0)
-        return n;
+      if (sequences % n == 0) return n;
     }
   }
 
   private static int stepTokens(int width) {
-    if (width <= SMALL_WIDTH)
-      return 2048;
+    if (width <= SMALL_WIDTH) return 2048;
     return width < LARGE_WIDTH ? 1 << 18 : 1 << 19;
   }
 

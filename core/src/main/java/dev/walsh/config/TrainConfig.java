@@ -35,8 +35,7 @@ public record TrainConfig(long tokens, int batchTokens, int microBatch, int leng
   }
 
   private static void require(boolean holds, String name, Object value, String must) {
-    if (!holds)
-      throw new UserError(name + " is " + value + "; it must " + must);
+    if (!holds) throw new UserError(name + " is " + value + "; it must " + must);
   }
 
   /** Optimizer steps in all; the last may pass the number of tokens a little. */

@@ -1,6 +1,8 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
+import dev.walsh.files.Sha256;
 import dev.walsh.text.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -59,7 +61,7 @@ public final class Dataset implements AutoCloseable {
       return dataset;
     } catch (IOException error) {
       arena.close();
-      throw new UserError("Cannot read the folder %s (%s): check the path and the permissions.".formatted(folder, Failure.reason(error)),
+      throw new UserError("Cannot read the folder %s (%s): check the path and the permissions.".formatted(folder, Disk.reason(error)),
           error);
     } catch (RuntimeException error) {
       arena.close();
@@ -113,13 +115,13 @@ public final class Dataset implements AutoCloseable {
     Stream.concat(manifest.train().shards().stream(), manifest.val().shards().stream()).forEach(entry -> {
       var file = folder.resolve(entry.file());
       try {
-        if (!Checksum.of(file).equals(entry.sha256())) {
+        if (!Sha256.of(file).equals(entry.sha256())) {
           throw new UserError(
               "The shard %s is not the one that %s describes (its SHA-256 differs): put the right file back, or run walsh prepare again."
                   .formatted(file, Manifest.FILE));
         }
       } catch (IOException error) {
-        throw new UserError("Cannot read the shard %s (%s): check the disk and the permissions.".formatted(file, Failure.reason(error)),
+        throw new UserError("Cannot read the shard %s (%s): check the disk and the permissions.".formatted(file, Disk.reason(error)),
             error);
       }
     });

@@ -2,6 +2,7 @@ package dev.walsh.data;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -83,16 +84,18 @@ public record Manifest(String tokenizer, HeldOut heldOut, double valFraction, Li
     var file = folder.resolve(FILE);
     try {
       return Json.PRETTY.readValue(Files.readString(file), Manifest.class);
-    } catch (IOException | JacksonException error) {
-      throw new UserError(
-          "The file %s does not describe a dataset of walsh (%s): run walsh prepare again, or remove the file to use the shards alone."
-              .formatted(file, reason(error)),
-          error);
+    } catch (IOException error) {
+      throw notOurs(file, Disk.reason(error), error);
+    } catch (JacksonException error) {
+      throw notOurs(file, error.getOriginalMessage().lines().findFirst().orElse(""), error);
     }
   }
 
-  private static String reason(Exception error) {
-    return error instanceof JacksonException json ? json.getOriginalMessage().lines().findFirst().orElse("") : Failure.reason(error);
+  private static UserError notOurs(Path file, String reason, Exception error) {
+    return new UserError(
+        "The file %s does not describe a dataset of walsh (%s): run walsh prepare again, or remove the file to use the shards alone."
+            .formatted(file, reason),
+        error);
   }
 
   void write(Path folder) throws IOException {

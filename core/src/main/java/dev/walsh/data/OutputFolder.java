@@ -1,9 +1,8 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
-import java.io.File;
+import dev.walsh.files.Disk;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -76,13 +75,13 @@ final class OutputFolder implements AutoCloseable {
 
   /** Makes the folder durable and puts it in its place. */
   void commit() throws IOException {
-    sync(temporary);
+    Disk.syncFolder(temporary);
     if (Files.exists(target)) {
       replace();
     } else {
       Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
     }
-    sync(target.resolve(".."));
+    Disk.syncFolder(Disk.parent(target));
   }
 
   /** At every moment the old dataset or the new one is whole, in its place or beside it. */
@@ -103,15 +102,6 @@ final class OutputFolder implements AutoCloseable {
       }
     }
     Files.delete(replacedFolder);
-  }
-
-  /** Makes a folder's list of names durable; Windows opens no folders and keeps its names in a journal. */
-  private static void sync(Path folder) throws IOException {
-    if (File.separatorChar == '/') {
-      try (var channel = FileChannel.open(folder)) {
-        channel.force(true);
-      }
-    }
   }
 
   /** At an interrupt the program still writes while this runs, so the folder can fill again. */

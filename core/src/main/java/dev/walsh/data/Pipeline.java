@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Sha256;
 import dev.walsh.text.MalformedTextException;
 import dev.walsh.text.Tokenizer;
 import java.io.IOException;
@@ -88,7 +89,7 @@ final class Pipeline {
   }
 
   private static double hash(byte[] text) {
-    var digest = Checksum.sha256();
+    var digest = Sha256.digest();
     digest.update(text, 0, Math.min(text.length, Splitter.HEAD));
     return (ByteBuffer.wrap(digest.digest()).getLong() >>> 11) * 0x1p-53;
   }

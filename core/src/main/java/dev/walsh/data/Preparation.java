@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import dev.walsh.measure.Progress;
 import dev.walsh.text.Tokenizer;
 import java.io.IOException;
@@ -83,7 +84,7 @@ public record Preparation(Corpus corpus, Path out, Tokenizer tokenizer, double v
     } catch (IOException error) {
       throw new UserError(
           "Cannot write %s (%s): about %,d bytes are needed there, so make room or choose another --out; nothing half-written is left."
-              .formatted(out, Failure.reason(error), needed.bytes()),
+              .formatted(out, Disk.reason(error), needed.bytes()),
           error);
     }
   }

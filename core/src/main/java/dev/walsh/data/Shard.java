@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -43,7 +44,7 @@ final class Shard {
       shard.checkTokens(vocabulary);
       return shard;
     } catch (IOException error) {
-      throw new UserError("Cannot read the shard %s (%s): check the path and the permissions.".formatted(path, Failure.reason(error)),
+      throw new UserError("Cannot read the shard %s (%s): check the path and the permissions.".formatted(path, Disk.reason(error)),
           error);
     }
   }

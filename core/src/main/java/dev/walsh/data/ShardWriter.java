@@ -1,5 +1,6 @@
 package dev.walsh.data;
 
+import dev.walsh.files.Sha256;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -18,7 +19,7 @@ final class ShardWriter implements AutoCloseable {
   private final Path path;
   private final int count;
   private final FileChannel channel;
-  private final MessageDigest digest = Checksum.sha256();
+  private final MessageDigest digest = Sha256.digest();
   private final ByteBuffer buffer = ByteBuffer.allocate(BUFFER).order(ByteOrder.LITTLE_ENDIAN);
   private int written;
 

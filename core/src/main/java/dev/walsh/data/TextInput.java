@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -57,7 +58,7 @@ final class TextInput extends FilterInputStream {
     }
     return new UserError(
         "Cannot read %s (%s): if it is an archive, it is truncated or damaged, so fetch or pack it again; else check the disk and the permissions."
-            .formatted(name, Failure.reason(error)),
+            .formatted(name, Disk.reason(error)),
         error);
   }
 

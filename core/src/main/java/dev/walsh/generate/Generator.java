@@ -57,12 +57,10 @@ public final class Generator {
       boolean end = token == tokenizer.endOfText();
       ended = end && stopAtEnd;
       var piece = !end ? decoder.next(token) : decoder.finish() + (stopAtEnd ? "" : END_OF_TEXT);
-      if (!piece.isEmpty())
-        text.accept(piece);
+      if (!piece.isEmpty()) text.accept(piece);
     }
     var rest = decoder.finish();
-    if (!rest.isEmpty())
-      text.accept(rest);
+    if (!rest.isEmpty()) text.accept(rest);
     return made;
   }
 
@@ -83,13 +81,11 @@ public final class Generator {
 
     Window(int[] prompt) {
       for (int i = Math.max(0, prompt.length - tokens.length); i < prompt.length; i++) append(prompt[i]);
-      if (length == 0)
-        append(tokenizer.endOfText());
+      if (length == 0) append(tokenizer.endOfText());
     }
 
     void append(int token) {
-      if (length == tokens.length)
-        System.arraycopy(tokens, 1, tokens, 0, --length);
+      if (length == tokens.length) System.arraycopy(tokens, 1, tokens, 0, --length);
       tokens[length++] = token;
     }
 

@@ -32,8 +32,7 @@ public final class Sampler {
   }
 
   private static void require(boolean holds, String name, Object value, String must) {
-    if (!holds)
-      throw new UserError(name + " is " + value + "; it must " + must);
+    if (!holds) throw new UserError(name + " is " + value + "; it must " + must);
   }
 
   /**
@@ -45,8 +44,7 @@ public final class Sampler {
    */
   public int sample(float[] logits, int vocabulary) {
     int best = best(logits, vocabulary);
-    if (temperature == 0)
-      return best;
+    if (temperature == 0) return best;
     boolean all = (topK == 0 || topK >= vocabulary) && topP == 1;
     var order = all ? null : descending(logits, vocabulary);
     int candidates = topK == 0 ? vocabulary : Math.min(topK, vocabulary);
@@ -72,13 +70,10 @@ public final class Sampler {
   private static int best(float[] logits, int vocabulary) {
     int best = 0;
     for (int id = 0; id < vocabulary; id++) {
-      if (Float.isNaN(logits[id]) || logits[id] == Float.POSITIVE_INFINITY)
-        throw notANumber();
-      if (logits[id] > logits[best])
-        best = id;
+      if (Float.isNaN(logits[id]) || logits[id] == Float.POSITIVE_INFINITY) throw notANumber();
+      if (logits[id] > logits[best]) best = id;
     }
-    if (logits[best] == Float.NEGATIVE_INFINITY)
-      throw notANumber();
+    if (logits[best] == Float.NEGATIVE_INFINITY) throw notANumber();
     return best;
   }
 
@@ -103,12 +98,10 @@ public final class Sampler {
     double left = random.nextDouble() * total;
     int last = 0;
     for (int i = 0; i < candidates; i++) {
-      if (weights[i] == 0)
-        continue;
+      if (weights[i] == 0) continue;
       last = i;
       left -= weights[i];
-      if (left < 0)
-        break;
+      if (left < 0) break;
     }
     return last;
   }

@@ -14,8 +14,7 @@ public final class PeakMemory {
   public static double bytes() {
     try {
       for (var line : Files.readAllLines(STATUS)) {
-        if (line.startsWith("VmHWM:"))
-          return Double.parseDouble(line.replaceAll("\\D", "")) * 1024;
+        if (line.startsWith("VmHWM:")) return Double.parseDouble(line.replaceAll("\\D", "")) * 1024;
       }
     } catch (IOException e) {
       // Only Linux has the file; elsewhere the figure is unknown.

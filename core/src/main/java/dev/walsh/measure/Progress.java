@@ -86,8 +86,7 @@ public final class Progress implements AutoCloseable {
     @Override
     public void accept(String line) {
       last = line.stripTrailing();
-      if (!closing && System.nanoTime() - start > LINE_INTERVAL_MILLIS * 500_000L)
-        System.err.println(last);
+      if (!closing && System.nanoTime() - start > LINE_INTERVAL_MILLIS * 500_000L) System.err.println(last);
     }
 
     void end() {
@@ -118,12 +117,9 @@ public final class Progress implements AutoCloseable {
 
   @Override
   public void close() {
-    if (lines != null)
-      lines.closing = true;
-    if (bar != null)
-      bar.close();
-    if (lines != null)
-      lines.end();
+    if (lines != null) lines.closing = true;
+    if (bar != null) bar.close();
+    if (lines != null) lines.end();
   }
 
   /** Whether standard error is a terminal; Java's own Console answers for the other two streams only. */

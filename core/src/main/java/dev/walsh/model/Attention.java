@@ -53,8 +53,7 @@ final class Attention {
   /** q, k, v: (B,H,T,D) -> (B,H,T,D). */
   private Tensor attend(Tensor q, Tensor k, Tensor v) {
     // libtorch's flash attention on the CPU is fast but for its backward in bf16, which is some fifty times slower than three products.
-    if (q.is_cpu() && Dtype.of(q) == Dtype.BF16)
-      return explicit(q, k, v);
+    if (q.is_cpu() && Dtype.of(q) == Dtype.BF16) return explicit(q, k, v);
     return torch.scaled_dot_product_attention(q, k, v, new TensorOptional(), 0, true, new DoubleOptional(), false);
   }
 

@@ -38,8 +38,7 @@ final class CpuJoin {
   Joined apply(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
     var call = new Call(y.contiguous(), x.contiguous(), alpha, beta, gain);
     var inputs = List.of(y, x, alpha, beta, gain);
-    if (CustomGradient.isWanted(y, x, alpha, beta, gain))
-      CustomGradient.attach(inputs, List.of(call.xOut, call.n), call::backward);
+    if (CustomGradient.isWanted(y, x, alpha, beta, gain)) CustomGradient.attach(inputs, List.of(call.xOut, call.n), call::backward);
     return new Joined(call.xOut, call.n);
   }
 

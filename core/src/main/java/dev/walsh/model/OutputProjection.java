@@ -55,20 +55,16 @@ final class OutputProjection {
   /** The join in libtorch's own operators, which every fused one must agree with. */
   Joined plainJoin(Tensor o, Tensor x, Tensor gain) {
     var y = mix.apply(o);
-    if (hasAlpha)
-      y = y.mul(alpha);
-    if (hasBeta)
-      y = y.add(beta);
+    if (hasAlpha) y = y.mul(alpha);
+    if (hasBeta) y = y.add(beta);
     var residual = x.add(y);
     return new Joined(residual, Norm.apply(residual, gain));
   }
 
   Cost cost() {
     var cost = mix.cost();
-    if (hasAlpha)
-      cost = cost.plus(Cost.elementwise(width, width));
-    if (hasBeta)
-      cost = cost.plus(new Cost(width, width, width, 0));
+    if (hasAlpha) cost = cost.plus(Cost.elementwise(width, width));
+    if (hasBeta) cost = cost.plus(new Cost(width, width, width, 0));
     return cost;
   }
 }

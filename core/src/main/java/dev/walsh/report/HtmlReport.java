@@ -1,21 +1,11 @@
 package dev.walsh.report;
 
 import dev.walsh.config.UserError;
-import java.io.IOException;
-import java.nio.channels.FileChannel;
+import dev.walsh.files.Disk;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileSystemException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
-
-import static java.nio.file.StandardOpenOption.CREATE;
-import static java.nio.file.StandardOpenOption.TRUNCATE_EXISTING;
-import static java.nio.file.StandardOpenOption.WRITE;
 
 /**
  * A self-contained page: one HTML file that needs no network, for light and dark, screen, phone and paper. The calls assemble it from top
@@ -105,38 +95,6 @@ public final class HtmlReport {
    * @throws UserError where the file cannot be written
    */
   public void writeTo(Path file) {
-    var temporary = file.resolveSibling(file.getFileName() + ".tmp");
-    try {
-      Files.createDirectories(file.toAbsolutePath().getParent());
-      try (var channel = FileChannel.open(temporary, CREATE, TRUNCATE_EXISTING, WRITE)) {
-        var page = StandardCharsets.UTF_8.encode(toHtml());
-        while (page.hasRemaining()) {
-          channel.write(page);
-        }
-        channel.force(true);
-      }
-      Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
-      deleteQuietly(temporary, e);
-      throw new UserError("the report cannot be written to " + file + " (" + reason(e)
-          + "); make that place writable, free space on its disk, or choose another", e);
-    }
-  }
-
-  private static void deleteQuietly(Path temporary, IOException cause) {
-    try {
-      Files.deleteIfExists(temporary);
-    } catch (IOException e) {
-      cause.addSuppressed(e);
-    }
-  }
-
-  private static String reason(IOException e) {
-    return switch (e) {
-      case AccessDeniedException _ -> "permission denied";
-      case FileAlreadyExistsException existing -> existing.getFile() + " is a file, not a folder";
-      case FileSystemException failure when failure.getReason() != null -> failure.getReason();
-      default -> String.valueOf(e.getMessage());
-    };
+    Disk.write(file, toHtml().getBytes(StandardCharsets.UTF_8));
   }
 }

@@ -10,7 +10,6 @@ import dev.walsh.train.MetricsLog;
 import dev.walsh.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Objects;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
@@ -55,7 +54,7 @@ record ArmResult(String name, long parameters, long attentionParameters, double 
   }
 
   static ArmResult read(ComparisonRecord comparison, Arm arm, Path out) {
-    var weights = new Weights(Device.META, Dtype.valueOf(comparison.dtype().toUpperCase(Locale.ROOT)), 0);
+    var weights = new Weights(Device.META, Dtype.named(comparison.dtype()), 0);
     try {
       var model = new Gpt(arm.model(), weights);
       int length = comparison.recipe().length();

@@ -12,7 +12,6 @@ import dev.walsh.train.MetricsLog;
 import dev.walsh.train.RunPlan;
 import dev.walsh.train.Trainer;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
@@ -36,7 +35,7 @@ final class ArmRun implements AutoCloseable {
     plan.write(folder);
     log = MetricsLog.after(-1, folder);
     trainer = new Trainer(plan.model(), recipe, Loader.shuffled(data.train(), recipe.length(), recipe.seed()), device,
-        Dtype.valueOf(plan.dtype().toUpperCase(Locale.ROOT)));
+        Dtype.named(plan.dtype()));
     validation = Trainer.validationLoader(data, recipe.length());
     tokenizer = data.tokenizer().name();
   }

@@ -56,12 +56,10 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
    *
    * @return whether it ran to the end; false where it was interrupted
    */
-  public boolean run(Path out, Consumer<String> warnings) {
-    try (var interruption = Interruption.listen();
-        var progress = Progress.start("compare", "steps", recipe.steps() * arms.size() * seeds)) {
+  public boolean run(Path out, Interruption interruption, Consumer<String> warnings) {
+    try (var progress = Progress.start("compare", "steps", recipe.steps() * arms.size() * seeds)) {
       for (int seed = 0; seed < seeds; seed++) {
-        if (!run(out, seed, interruption, progress, warnings))
-          return false;
+        if (!run(out, seed, interruption, progress, warnings)) return false;
       }
     }
     return true;
@@ -79,12 +77,10 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
           run.turn(turn, peakFlops);
           progress.step(turn);
         }
-        if (checkpoints.contains(step + turn))
-          runs.forEach(ArmRun::validate);
+        if (checkpoints.contains(step + turn)) runs.forEach(ArmRun::validate);
       }
       boolean finished = runs.getFirst().stepsTaken() >= recipe.steps();
-      if (finished)
-        runs.forEach(run -> run.save(warnings));
+      if (finished) runs.forEach(run -> run.save(warnings));
       return finished;
     } finally {
       runs.forEach(ArmRun::close);

@@ -3,6 +3,7 @@ package dev.walsh.study;
 import dev.walsh.config.Json;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import dev.walsh.measure.Stamp;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -39,12 +40,6 @@ public record ComparisonRecord(List<Arm> arms, TrainConfig recipe, int seeds, St
 
   /** Writes it into the comparison's folder. */
   public void write(Path out) {
-    var file = out.resolve(FILE);
-    try {
-      Files.createDirectories(out);
-      Files.write(file, Json.PRETTY.writeValueAsBytes(this));
-    } catch (IOException e) {
-      throw new UserError("Cannot write " + file + " (" + e.getMessage() + "); make room on the disk or choose another --out", e);
-    }
+    Disk.write(out.resolve(FILE), Json.PRETTY.writeValueAsBytes(this));
   }
 }

@@ -51,6 +51,11 @@ public final class ComparisonReport {
     return verdict.sentence().toString();
   }
 
+  /** The noise that several seeds show, in the form in which the verdict of one seed takes it. */
+  public byte[] noise() {
+    return Json.PRETTY.writeValueAsBytes(Noise.measured(comparison, arms));
+  }
+
   /** One row an arm, with the difference to the baseline below each figure. */
   public Table table() {
     var dense = arms.getFirst();
@@ -96,7 +101,8 @@ public final class ComparisonReport {
     var model = comparison.arms().getFirst().model();
     var page = HtmlReport.titled("Dense against Hadamard")
         .fact("model", model.layers() + " layers, width " + model.width() + ", " + model.heads() + " heads")
-        .fact("text", comparison.corpus() + ", as " + comparison.tokenizer()).fact("device", stamp.device()).fact("date", stamp.date())
+        .fact("text", comparison.corpus() + ", as " + comparison.tokenizer()).fact("device", stamp.device().replaceFirst("^device ", ""))
+        .fact("date", stamp.date())
         .fact("commit", stamp.commit()).fact("command", stamp.command());
     page.verdict(verdict.sentence());
     page.section("Summary", table());
@@ -152,12 +158,10 @@ public final class ComparisonReport {
   private Plot byFlops() {
     var series = arms.stream().map(arm -> {
       var curve = curve(arm, (a, m) -> m.tokens() * a.flopsAToken());
-      if (curve.points().isEmpty())
-        return curve;
+      if (curve.points().isEmpty()) return curve;
       double end = curve.points().getLast().x();
       var fitted = curve.points().stream().filter(p -> p.x() >= FITTED_FROM * end).toList();
-      if (fitted.size() < 3)
-        return curve;
+      if (fitted.size() < 3) return curve;
       var law = PowerLaw.fit(fitted.stream().map(p -> new PowerLaw.Point(p.x(), p.y())).toList());
       return curve.fit(Fit.powerLaw(law.coefficient(), law.exponent(), new Axis.Range(fitted.getFirst().x(), end),
           new Span("exponent " + Span.difference(law.exponent(), 3).text(), law.exponent())));

@@ -46,10 +46,8 @@ record Difference(double mean, double halfWidth, double spread, Finding finding)
   }
 
   private static Finding finding(double mean, double halfWidth) {
-    if (Double.isNaN(mean) || Double.isNaN(halfWidth))
-      return Finding.UNKNOWN;
-    if (Math.abs(mean) <= halfWidth)
-      return Finding.NONE;
+    if (Double.isNaN(mean) || Double.isNaN(halfWidth)) return Finding.UNKNOWN;
+    if (Math.abs(mean) <= halfWidth) return Finding.NONE;
     return mean < 0 ? Finding.LOWER : Finding.HIGHER;
   }
 }

@@ -5,6 +5,8 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.measure.Stamp;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -20,11 +22,17 @@ import org.jspecify.annotations.Nullable;
 record Noise(ModelConfig model, long tokens, int seeds, Map<String, Double> spread, Stamp stamp) {
   private static final String RESOURCE = "compare-noise.json";
 
+  /** What a comparison of several seeds shows of it. */
+  static Noise measured(ComparisonRecord comparison, List<ArmResult> arms) {
+    var spread = new LinkedHashMap<String, Double>();
+    for (var arm : arms.subList(1, arms.size())) spread.put(arm.name(), Difference.of(arm, arms.getFirst(), null).spread());
+    return new Noise(comparison.arms().getFirst().model(), comparison.recipe().tokens(), comparison.seeds(), spread, comparison.stamp());
+  }
+
   /** The measured noise for a shape; null where it was not measured for it. */
   static @Nullable Noise of(ModelConfig dense) {
     try (var in = Noise.class.getResourceAsStream(RESOURCE)) {
-      if (in == null)
-        return null;
+      if (in == null) return null;
       var noise = Json.PRETTY.readValue(in.readAllBytes(), Noise.class);
       return noise.model.equals(dense) ? noise : null;
     } catch (IOException e) {

@@ -28,8 +28,7 @@ public final class BoxedOperator {
 
   /** Runs the operator on exactly its arguments: too few would be read past the end of the stack. */
   public void call(IValue... arguments) {
-    if (arguments.length != arity)
-      throw new IllegalArgumentException(arguments.length + " arguments for an operator of " + arity);
+    if (arguments.length != arity) throw new IllegalArgumentException(arguments.length + " arguments for an operator of " + arity);
     operator.callBoxed(new IValueVector(arguments));
   }
 

@@ -47,19 +47,16 @@ public final class CustomGradient {
 
   /** Whether the gradient of any of these tensors would be recorded now. */
   public static boolean isWanted(Tensor... inputs) {
-    if (!GradMode.is_enabled())
-      return false;
+    if (!GradMode.is_enabled()) return false;
     for (var t : inputs) {
-      if (t.requires_grad())
-        return true;
+      if (t.requires_grad()) return true;
     }
     return false;
   }
 
   /** Makes {@code outputs}, fresh tensors without a history, depend on {@code inputs} through {@code backward}. */
   public static void attach(List<Tensor> inputs, List<Tensor> outputs, Backward backward) {
-    if (PointerScope.getInnerScope() == null)
-      throw new IllegalStateException("a custom gradient needs an open Scope to live in");
+    if (PointerScope.getInnerScope() == null) throw new IllegalStateException("a custom gradient needs an open Scope to live in");
     var gradient = new CustomGradient(List.copyOf(inputs), outputs.size(), backward);
     var edges = new EdgeVector();
     for (var input : inputs) edges.push_back(edge(input));
@@ -96,8 +93,7 @@ public final class CustomGradient {
     }
     for (int i = 0; i < computed.size(); i++) {
       var g = computed.get(i);
-      if (g == null)
-        continue;
+      if (g == null) continue;
       check(g, inputs.get(i), i);
       gradients.put(i, g);
     }

@@ -55,8 +55,7 @@ public enum Device {
 
   /** Waits until all work handed to the device is done. */
   public void synchronize() {
-    if (this == CUDA)
-      torch.cuda_synchronize();
+    if (this == CUDA) torch.cuda_synchronize();
   }
 
   /** Options for a new tensor of a dtype on this device. */

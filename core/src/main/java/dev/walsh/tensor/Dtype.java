@@ -23,10 +23,17 @@ public enum Dtype {
   public static Dtype of(Tensor t) {
     var type = t.scalar_type().intern();
     for (var dtype : values()) {
-      if (dtype.scalarType == type)
-        return dtype;
+      if (dtype.scalarType == type) return dtype;
     }
     throw new IllegalArgumentException("no dtype for " + type);
+  }
+
+  /** Reads what {@link #toString} writes, such as bf16. */
+  public static Dtype named(String name) {
+    for (var dtype : values()) {
+      if (dtype.shortName.equals(name)) return dtype;
+    }
+    throw new IllegalArgumentException("no dtype is named " + name);
   }
 
   /** The size of one element, in bytes. */

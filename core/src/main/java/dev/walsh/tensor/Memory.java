@@ -11,8 +11,7 @@ public final class Memory {
 
   /** All elements of a contiguous CPU tensor, in row-major order. */
   public static MemorySegment of(Tensor t) {
-    if (!t.is_cpu() || !t.is_contiguous())
-      throw new IllegalArgumentException("not a contiguous CPU tensor");
+    if (!t.is_cpu() || !t.is_contiguous()) throw new IllegalArgumentException("not a contiguous CPU tensor");
     return MemorySegment.ofAddress(t.data_ptr().address()).reinterpret(t.nbytes());
   }
 

@@ -33,10 +33,8 @@ public final class Scope implements AutoCloseable {
   /** Hands an object over to the enclosing scope, or out of all scopes if there is none; returns it. */
   public <P extends Pointer> P escape(P object) {
     var scopes = PointerScope.getScopeIterator();
-    if (scopes == null || scopes.next() != pointers)
-      throw new IllegalStateException("only the innermost scope of a thread can let go");
-    if (!scopes.hasNext())
-      return keep(object);
+    if (scopes == null || scopes.next() != pointers) throw new IllegalStateException("only the innermost scope of a thread can let go");
+    if (!scopes.hasNext()) return keep(object);
     scopes.next().attach(object);
     return object;
   }
@@ -48,8 +46,7 @@ public final class Scope implements AutoCloseable {
 
   @Override
   public void close() {
-    if (noGrad != null)
-      noGrad.close();
+    if (noGrad != null) noGrad.close();
     pointers.close();
   }
 }

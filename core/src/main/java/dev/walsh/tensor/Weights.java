@@ -104,11 +104,9 @@ public final class Weights {
       }
     });
     for (var name : source.keySet()) {
-      if (!target.containsKey(name))
-        wrong.add(name + " is unexpected");
+      if (!target.containsKey(name)) wrong.add(name + " is unexpected");
     }
-    if (!wrong.isEmpty())
-      throw new UserError(complaint + ": " + summary(wrong));
+    if (!wrong.isEmpty()) throw new UserError(complaint + ": " + summary(wrong));
     try (var scope = Scope.withoutGradients()) {
       target.forEach((name, wanted) -> wanted.copy_(source.get(name)));
     }
@@ -123,8 +121,7 @@ public final class Weights {
   public void refresh() {
     try (var scope = Scope.withoutGradients()) {
       for (var weight : all()) {
-        if (weight.value != weight.master)
-          weight.value.copy_(weight.master);
+        if (weight.value != weight.master) weight.value.copy_(weight.master);
       }
     }
   }
@@ -133,8 +130,7 @@ public final class Weights {
   public void close() {
     for (var weight : all()) {
       weight.value.close();
-      if (weight.master != weight.value)
-        weight.master.close();
+      if (weight.master != weight.value) weight.master.close();
     }
   }
 
@@ -184,11 +180,9 @@ public final class Weights {
       try (var scope = Scope.withoutGradients()) {
         var master = master(name, shape, initializer);
         var value = master.to(dtype.scalarType());
-        if (Dtype.of(master) == dtype)
-          value = master;
+        if (Dtype.of(master) == dtype) value = master;
         scope.escape(master);
-        if (value != master)
-          scope.escape(value);
+        if (value != master) scope.escape(value);
         value.set_requires_grad(true);
         if (byName.putIfAbsent(name, new Weight(name, value, master, decay)) != null) {
           throw new IllegalStateException("two weights are named " + name);
@@ -200,8 +194,7 @@ public final class Weights {
     /** Values are drawn on the CPU, so that they are the same on every device. */
     private Tensor master(String name, long[] shape, Initializer initializer) {
       var masterDtype = dtype == Dtype.F64 ? Dtype.F64 : Dtype.F32;
-      if (device == Device.META)
-        return torch.empty(shape, device.options(masterDtype), null);
+      if (device == Device.META) return torch.empty(shape, device.options(masterDtype), null);
       var t = torch.empty(shape, Device.CPU.options(masterDtype), null);
       initializer.fill(t, new GeneratorOptional(generator(name)));
       return device == Device.CPU ? t : t.to(device.options(masterDtype), false, false, null);

@@ -49,8 +49,7 @@ final class AdamW implements AutoCloseable {
     /** Takes the gradient that backward left at the value. */
     void take(Scope scope) {
       var fresh = weight.value().grad();
-      if (!fresh.defined())
-        throw new IllegalStateException("backward left no gradient for " + weight.name());
+      if (!fresh.defined()) throw new IllegalStateException("backward left no gradient for " + weight.name());
       if (gradient == null) {
         gradient = scope.keep(fresh.to(weight.master().scalar_type()));
       } else {
@@ -60,8 +59,7 @@ final class AdamW implements AutoCloseable {
     }
 
     Tensor gradient() {
-      if (gradient == null)
-        throw new IllegalStateException("a step without a pass before it");
+      if (gradient == null) throw new IllegalStateException("a step without a pass before it");
       return gradient;
     }
 

@@ -5,7 +5,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A user's wish to stop, as Ctrl-C or a terminating signal expresses it. The signal ends the virtual machine, but not before the run has
- * finished its step and saved: its end is what the shutdown waits for.
+ * finished its step, saved, and said so: {@link #close} is what the shutdown waits for.
  */
 public final class Interruption implements AutoCloseable {
   private static final int PATIENCE_SECONDS = 120;
@@ -40,7 +40,6 @@ public final class Interruption implements AutoCloseable {
   @Override
   public void close() {
     ended.countDown();
-    if (!requested)
-      Runtime.getRuntime().removeShutdownHook(hook);
+    if (!requested) Runtime.getRuntime().removeShutdownHook(hook);
   }
 }

@@ -2,11 +2,12 @@ package dev.walsh.train;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.io.Writer;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
@@ -31,12 +32,9 @@ public final class MetricsLog implements AutoCloseable {
       if (Files.exists(file)) {
         var kept = new StringBuilder();
         for (var metric : read(run)) {
-          if (metric.step() <= step)
-            kept.append(Json.LINE.writeValueAsString(metric)).append('\n');
+          if (metric.step() <= step) kept.append(Json.LINE.writeValueAsString(metric)).append('\n');
         }
-        var shortened = file.resolveSibling(FILE + ".tmp");
-        Files.writeString(shortened, kept);
-        Files.move(shortened, file, StandardCopyOption.ATOMIC_MOVE);
+        Disk.write(file, kept.toString().getBytes(StandardCharsets.UTF_8));
       }
       return new MetricsLog(file, Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND));
     } catch (IOException e) {

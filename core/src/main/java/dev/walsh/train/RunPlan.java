@@ -4,10 +4,10 @@ import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 
@@ -36,8 +36,7 @@ public record RunPlan(ModelConfig model, TrainConfig training, String dtype, Str
   }
 
   private static void positive(String option, long value) {
-    if (value <= 0)
-      throw new UserError(option + " is " + value + "; it must be positive");
+    if (value <= 0) throw new UserError(option + " is " + value + "; it must be positive");
   }
 
   /** Whether a folder holds a run. */
@@ -56,13 +55,6 @@ public record RunPlan(ModelConfig model, TrainConfig training, String dtype, Str
 
   /** Writes it into a run's folder, whole or not at all. */
   public void write(Path run) {
-    var file = run.resolve(FILE);
-    try {
-      var whole = run.resolve(FILE + ".tmp");
-      Files.write(whole, Json.PRETTY.writeValueAsBytes(this));
-      Files.move(whole, file, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
-      throw new UserError("Cannot write " + file + " (" + e.getMessage() + "); make room on the disk or choose another --out", e);
-    }
+    Disk.write(run.resolve(FILE), Json.PRETTY.writeValueAsBytes(this));
   }
 }

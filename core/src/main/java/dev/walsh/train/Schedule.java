@@ -15,8 +15,7 @@ final class Schedule {
   /** @param step counted from 0 */
   double learningRate(long step) {
     double peak = config.learningRate();
-    if (step < warmup)
-      return peak * (step + 1) / warmup;
+    if (step < warmup) return peak * (step + 1) / warmup;
     double progress = Math.min(1, (double) (step - warmup) / Math.max(1, config.steps() - 1 - warmup));
     double floor = config.finalLearningRate();
     return peak * (floor + (1 - floor) * 0.5 * (1 + Math.cos(Math.PI * progress)));

@@ -51,8 +51,7 @@ public final class TrainBenchmark {
           long start = System.nanoTime();
           var loss = model.loss(batch.ids, batch.targets);
           last = loss.item_double();
-          if (step == -WARM_UP)
-            first = last;
+          if (step == -WARM_UP) first = last;
           long forward = System.nanoTime();
           loss.backward();
           optimizer.accumulate();
@@ -74,8 +73,7 @@ public final class TrainBenchmark {
     double error = dtype == Dtype.F32 ? 0 : Math.abs(first - reference);
     if (!(error <= TOLERANCE))
       throw new IllegalStateException("the first loss is " + first + " in " + dtype + " but " + reference + " in float32");
-    if (!(last < first))
-      throw new IllegalStateException("the loss did not fall: " + first + " at first, " + last + " at the end");
+    if (!(last < first)) throw new IllegalStateException("the loss did not fall: " + first + " at first, " + last + " at the end");
     var totals = new double[steps];
     for (int i = 0; i < steps; i++) totals[i] = times[0][i] + times[1][i] + times[2][i];
     double flops = model.cost(recipe.length()).training() * recipe.batchTokens();

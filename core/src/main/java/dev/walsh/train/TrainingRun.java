@@ -12,7 +12,6 @@ import dev.walsh.measure.Progress;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
@@ -23,7 +22,7 @@ public final class TrainingRun {
    *
    * @param step optimizer steps taken
    * @param finished false where it was interrupted
-   * @param validationLoss the last, in nats a token; NaN where none was measured in this session
+   * @param validationLoss the last, in nats a token; NaN where the last checkpoint had none and none was measured since
    * @param seconds spent in training steps
    */
   public record Outcome(long step, boolean finished, double validationLoss, double seconds) {}
@@ -47,18 +46,15 @@ public final class TrainingRun {
   }
 
   /** Trains to the end, or until interrupted; goes on from the last sound checkpoint if {@code resume}. */
-  public Outcome run(boolean resume) {
+  public Outcome run(boolean resume, Interruption interruption) {
     var validationFolder = plan.validation() == null ? plan.data() : plan.validation();
     try (var lock = RunLock.acquire(folder);
         var data = Dataset.open(Path.of(plan.data()));
         var held = Dataset.open(Path.of(validationFolder))) {
-      if (!resume)
-        plan.write(folder);
-      var session = new Session(data, held);
-      try (session) {
-        if (resume)
-          session.restore();
-        return session.run();
+      if (!resume) plan.write(folder);
+      try (var session = new Session(data, held)) {
+        if (resume) session.restore();
+        return session.run(interruption);
       }
     }
   }
@@ -76,36 +72,31 @@ public final class TrainingRun {
       this.data = data;
       int length = plan.training().length();
       validation = Trainer.validationLoader(held, length);
-      trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device, dtype());
+      trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device,
+          Dtype.named(plan.dtype()));
     }
 
-    private Dtype dtype() {
-      return Dtype.valueOf(plan.dtype().toUpperCase(Locale.ROOT));
-    }
-
-    Outcome run() {
+    Outcome run(Interruption interruption) {
       var training = plan.training();
       double memory = trainer.footprint().total() / (double) (1 << 20);
       double flops = trainer.model().cost(training.length()).training();
-      try (var interruption = Interruption.listen();
-          var log = MetricsLog.after(trainer.stepsTaken(), folder);
+      try (var log = MetricsLog.after(trainer.stepsTaken(), folder);
           var progress = Progress.start("train", "steps", training.steps())) {
         progress.stepTo(trainer.stepsTaken());
         while (!trainer.isDone() && !interruption.isRequested()) {
           var report = trainer.step();
-          if (!report.isFinite())
-            throw notFinite(report);
+          if (!report.isFinite()) throw notFinite(report);
           seconds += report.seconds();
           double rate = training.batchTokens() / report.seconds();
           log.write(new Metric(report.step(), report.tokens(), seconds, report.loss(), report.learningRate(), report.gradientNorm(), rate,
               rate * flops / peakFlops, memory, null));
           long step = report.step();
-          if (step % plan.validateEvery() == 0 || trainer.isDone()) {
+          boolean validates = step % plan.validateEvery() == 0 || trainer.isDone();
+          if (validates) {
             validationLoss = trainer.validate(validation, plan.validationTokens());
             log.write(Metric.validation(step, report.tokens(), seconds, validationLoss));
           }
-          if (step % plan.checkpointEvery() == 0 || trainer.isDone() || interruption.isRequested())
-            save(step % plan.validateEvery() == 0 || trainer.isDone());
+          if (step % plan.checkpointEvery() == 0 || trainer.isDone() || interruption.isRequested()) save(validates);
           progress.stepTo(step);
           progress.note("loss %.3f%s, %,.0f tokens/s".formatted(report.loss(),
               Double.isNaN(validationLoss) ? "" : ", val %.3f".formatted(validationLoss), rate));
@@ -128,8 +119,7 @@ public final class TrainingRun {
 
     void restore() {
       var checkpoint = store.latest();
-      if (checkpoint.isEmpty())
-        return;
+      if (checkpoint.isEmpty()) return;
       var at = checkpoint.get().folder();
       var state = RunState.read(at);
       if (!state.model().equals(plan.model()) || !state.training().equals(plan.training())) {
@@ -144,6 +134,7 @@ public final class TrainingRun {
         trainer.restore(state.step(), weights.tensors(), optimizer.tensors());
       }
       seconds = state.seconds();
+      validationLoss = checkpoint.get().validationLoss().orElse(Double.NaN);
     }
 
     @Override

@@ -31,8 +31,7 @@ final class LlamaReference {
     file.get(header);
     var data = file.slice().order(ByteOrder.LITTLE_ENDIAN);
     Json.LINE.readTree(header).properties().forEach(entry -> {
-      if (!entry.getKey().equals("__metadata__"))
-        tensors.put(entry.getKey(), values(entry.getValue(), data));
+      if (!entry.getKey().equals("__metadata__")) tensors.put(entry.getKey(), values(entry.getValue(), data));
     });
   }
 
@@ -57,8 +56,7 @@ final class LlamaReference {
       add(x, attention(norm(x, at + "input_layernorm"), at + "self_attn."));
       add(x, mlp(norm(x, at + "post_attention_layernorm"), at + "mlp."));
     }
-    if (!config.get("tie_word_embeddings").asBoolean())
-      throw new IllegalStateException("the head is not the embedding");
+    if (!config.get("tie_word_embeddings").asBoolean()) throw new IllegalStateException("the head is not the embedding");
     return product(norm(x, "model.norm"), embedding, null);
   }
 
@@ -95,8 +93,7 @@ final class LlamaReference {
     for (int t = 0; t < x.length; t++) {
       for (int c = 0; c < width; c++) {
         int i = c % headWidth;
-        if (i >= half)
-          continue;
+        if (i >= half) continue;
         double angle = t * Math.pow(base, -2.0 * i / headWidth);
         double first = x[t][c];
         double second = x[t][c + half];
@@ -155,8 +152,7 @@ final class LlamaReference {
 
   private double[] tensor(String name) {
     var tensor = tensors.get(name);
-    if (tensor == null)
-      throw new IllegalStateException("no tensor " + name + " among " + tensors.keySet());
+    if (tensor == null) throw new IllegalStateException("no tensor " + name + " among " + tensors.keySet());
     return tensor;
   }
 }

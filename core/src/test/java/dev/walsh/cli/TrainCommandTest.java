@@ -1,5 +1,6 @@
 package dev.walsh.cli;
 
+import dev.walsh.tensor.Device;
 import dev.walsh.train.MetricsLog;
 import dev.walsh.train.TinyRun;
 import java.io.File;
@@ -14,6 +15,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
 final class TrainCommandTest {
   private static final String MODEL = """
@@ -70,6 +72,13 @@ final class TrainCommandTest {
   }
 
   @Test
+  void aGpuThatIsNotThereIsSaid() {
+    assumeFalse(Device.hasCuda(), "there is a GPU here");
+    Outcome.of("train", "--model", "nano", "--data", TinyRun.data(folder), "--out", folder.resolve("gpu"), "--device", "cuda")
+        .isMistake("no CUDA device", "walsh doctor", "--device cpu");
+  }
+
+  @Test
   void shapesThatCannotBeAreRefusedWithTheirNeighbours() throws Exception {
     var data = TinyRun.data(folder);
     var wide = Files.writeString(folder.resolve("wide.json"), MODEL.replace("\"width\": 24", "\"width\": 52"));
@@ -95,6 +104,7 @@ final class TrainCommandTest {
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
     long step = MetricsLog.read(run).getLast().step();
     assertThat(run.resolve("step-%08d".formatted(step))).isDirectoryContaining("glob:**/manifest.json");
+    assertThat(folder.resolve("output.txt")).content().contains("Stopped at step", "walsh train --out " + run + " --resume");
   }
 
   private static Process start(String... arguments) throws Exception {

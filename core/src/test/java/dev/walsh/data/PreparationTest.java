@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Sha256;
 import dev.walsh.measure.Progress;
 import dev.walsh.text.Tokenizer;
 import java.io.IOException;
@@ -288,7 +289,7 @@ final class PreparationTest {
   private Set<String> contents() throws IOException {
     var contents = new HashSet<String>();
     for (var name : names(out)) {
-      contents.add(name + Checksum.of(out.resolve(name)));
+      contents.add(name + Sha256.of(out.resolve(name)));
     }
     return contents;
   }

@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Sha256;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
@@ -34,7 +35,7 @@ final class ShardTest {
       var read = new char[tokens.length];
       shard.copy(0, read, 0, tokens.length);
       assertThat(read).isEqualTo(tokens);
-      assertThat(Checksum.of(file)).isEqualTo(entry.sha256());
+      assertThat(Sha256.of(file)).isEqualTo(entry.sha256());
     } finally {
       Files.delete(file);
     }

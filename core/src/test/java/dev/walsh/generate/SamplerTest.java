@@ -29,8 +29,7 @@ final class SamplerTest {
       @ForAll("logits") float[] logits, @ForAll long seed) {
     int best = 0;
     for (int i = 1; i < logits.length; i++) {
-      if (logits[i] > logits[best])
-        best = i;
+      if (logits[i] > logits[best]) best = i;
     }
     assertThat(new Sampler(0, 0, 1, seed).sample(logits, logits.length)).isEqualTo(best);
     assertThat(new Sampler(1.5, 1, 1, seed).sample(logits, logits.length)).isEqualTo(best);
@@ -48,8 +47,7 @@ final class SamplerTest {
   private static int before(float[] logits, int id) {
     int before = 0;
     for (int i = 0; i < logits.length; i++) {
-      if (logits[i] > logits[id] || logits[i] == logits[id] && i < id)
-        before++;
+      if (logits[i] > logits[id] || logits[i] == logits[id] && i < id) before++;
     }
     return before;
   }
@@ -63,8 +61,7 @@ final class SamplerTest {
     for (int i = 0; i < logits.length; i++) {
       double weight = Math.exp(logits[i] / temperature);
       total += weight;
-      if (logits[i] > logits[chosen] || logits[i] == logits[chosen] && i < chosen)
-        likelier += weight;
+      if (logits[i] > logits[chosen] || logits[i] == logits[chosen] && i < chosen) likelier += weight;
     }
     assertThat(likelier / total).isLessThan(p + 1e-9);
   }

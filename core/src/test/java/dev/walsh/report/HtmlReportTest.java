@@ -78,7 +78,7 @@ final class HtmlReportTest {
   void aPlaceThatCannotBeWrittenIsTheUsersToMend(@TempDir Path folder) throws IOException {
     var occupied = Files.writeString(folder.resolve("file"), "kept");
     assertThatThrownBy(() -> HtmlReport.titled("t").writeTo(occupied.resolve("report.html"))).isInstanceOf(UserError.class)
-        .hasMessageContaining("report.html").hasMessageContaining("is a file, not a folder");
+        .hasMessageContaining("report.html").hasMessageContaining(occupied + " already exists");
     assertThat(occupied).hasContent("kept");
     Files.createDirectories(folder.resolve("report.html/inside"));
     assertThatThrownBy(() -> HtmlReport.titled("t").writeTo(folder.resolve("report.html"))).isInstanceOf(UserError.class);

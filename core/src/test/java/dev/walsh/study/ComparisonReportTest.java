@@ -4,6 +4,7 @@ import dev.walsh.data.Dataset;
 import dev.walsh.measure.Stamp;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.train.Interruption;
 import dev.walsh.train.TinyRun;
 import java.io.IOException;
 import java.io.StringReader;
@@ -37,10 +38,10 @@ final class ComparisonReportTest {
 
   @BeforeAll
   static void compare() throws Exception {
-    try (var data = Dataset.open(TinyRun.data(out))) {
+    try (var data = Dataset.open(TinyRun.data(out)); var interruption = Interruption.listen()) {
       var comparison = new Comparison(Arm.of(TinyRun.MODEL, List.of("hadamard")), TinyRun.recipe(40), SEEDS, data, out.resolve("data"),
           Device.CPU, Dtype.F32, 1e12);
-      boolean finished = comparison.run(out, warning -> {
+      boolean finished = comparison.run(out, interruption, warning -> {
         throw new AssertionError(warning);
       });
       new ComparisonRecord(comparison.arms(), comparison.recipe(), SEEDS, "f32", "words", "bytes", TOKENS_A_BYTE, finished,
@@ -72,8 +73,7 @@ final class ComparisonReportTest {
     var all = ((Element) rows.item(row)).getElementsByTagName("*");
     for (int i = 0; i < all.getLength(); i++) {
       var value = ((Element) all.item(i)).getAttribute("data-value");
-      if (!value.isEmpty())
-        values.add(Double.valueOf(value));
+      if (!value.isEmpty()) values.add(Double.valueOf(value));
     }
     return values;
   }
@@ -119,8 +119,7 @@ final class ComparisonReportTest {
     var figures = page.getElementsByTagName("figure");
     for (int i = 0; i < figures.getLength(); i++) {
       var figure = (Element) figures.item(i);
-      if (!figure.getTextContent().contains(plot))
-        continue;
+      if (!figure.getTextContent().contains(plot)) continue;
       var groups = figure.getElementsByTagName("g");
       for (int j = 0; j < groups.getLength(); j++) {
         var group = (Element) groups.item(j);

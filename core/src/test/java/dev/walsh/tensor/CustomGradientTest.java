@@ -18,8 +18,7 @@ final class CustomGradientTest {
     try (var scope = Scope.withoutGradients()) {
       outputs = List.of(scope.escape(a.mul(b)), scope.escape(b.add(c)));
     }
-    if (!CustomGradient.isWanted(a, b, c))
-      return outputs;
+    if (!CustomGradient.isWanted(a, b, c)) return outputs;
     CustomGradient.attach(List.of(a, b, c), outputs, given -> {
       var product = given.get(0);
       var sum = given.get(1);
@@ -105,8 +104,7 @@ final class CustomGradientTest {
           var outputs = kernel(a, a, a);
           outputs.get(0).sum().add(outputs.get(1).sum()).backward();
         }
-        if (step == 5)
-          after5 = LivePointers.count();
+        if (step == 5) after5 = LivePointers.count();
       }
       assertThat(LivePointers.count()).isEqualTo(after5);
     }

@@ -37,8 +37,7 @@ final class MemoryLeakTest {
   }
 
   private static long resident() throws IOException {
-    if (!Files.exists(STATUS))
-      return 0;
+    if (!Files.exists(STATUS)) return 0;
     var line = Files.readAllLines(STATUS).stream().filter(l -> l.startsWith("VmRSS:")).findFirst().orElseThrow();
     return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
   }

@@ -24,8 +24,7 @@ public final class TinyRun {
   /** A dataset of bytes under {@code parent}, made where there is none yet. */
   public static Path data(Path parent) {
     var data = parent.resolve("data");
-    if (Files.exists(data))
-      return data;
+    if (Files.exists(data)) return data;
     try {
       var text = new StringBuilder();
       for (int i = 0; i < 400; i++) text.append("line ").append(i * i).append(" of the text\n");
@@ -59,7 +58,9 @@ public final class TinyRun {
   /** Trains {@code parent/NAME} and returns it. */
   public static Path train(Path parent, String name, Projection projection) {
     var run = parent.resolve(name);
-    var unused = new TrainingRun(plan(data(parent), projection), run, Device.CPU, 1e12, _ -> {}).run(false);
+    try (var interruption = Interruption.listen()) {
+      var unused = new TrainingRun(plan(data(parent), projection), run, Device.CPU, 1e12, _ -> {}).run(false, interruption);
+    }
     return run;
   }
 

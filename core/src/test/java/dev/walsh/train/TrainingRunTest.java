@@ -31,7 +31,9 @@ final class TrainingRunTest {
   }
 
   private TrainingRun.Outcome run(RunPlan plan, Path out, boolean resume) {
-    return new TrainingRun(plan, out, Device.CPU, 1e12, warnings::add).run(resume);
+    try (var interruption = Interruption.listen()) {
+      return new TrainingRun(plan, out, Device.CPU, 1e12, warnings::add).run(resume, interruption);
+    }
   }
 
   @ParameterizedTest

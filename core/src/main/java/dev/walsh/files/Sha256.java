@@ -1,4 +1,4 @@
-package dev.walsh.checkpoint;
+package dev.walsh.files;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -9,12 +9,13 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 
 /** SHA-256, which every JDK has and computes with the processor's own instructions. */
-final class Sha256 {
+public final class Sha256 {
   private static final int CHUNK = 1 << 20;
 
   private Sha256() {}
 
-  static MessageDigest digest() {
+  /** A fresh digest. */
+  public static MessageDigest digest() {
     try {
       return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException impossible) {
@@ -23,7 +24,7 @@ final class Sha256 {
   }
 
   /** The checksum of a file's content, as 64 hexadecimal digits. */
-  static String of(Path file) throws IOException {
+  public static String of(Path file) throws IOException {
     var digest = digest();
     var chunk = ByteBuffer.allocate(CHUNK);
     try (var channel = FileChannel.open(file)) {
