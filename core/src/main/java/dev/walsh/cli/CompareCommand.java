@@ -114,7 +114,8 @@ public final class CompareCommand implements Callable<Integer> {
     if (tokens == null)
       say.printf("calibrating, so that all arms together train for %s minutes …%n", Double.toString(minutes).replaceAll("\\.0$", ""));
     say.flush();
-    comparison = tokens == null ? comparison.calibrated(minutes) : comparison.withTokens(tokens);
+    recipe = training.recipe(shape, tokens == null ? comparison.tokens(minutes) : tokens, device == Device.CPU);
+    comparison = comparison.with(recipe);
     say.printf(Locale.ROOT, "train   %d arms × %d seeds × %,d tokens of %s, in steps of %,d, lr %.2g, %s%n", named.size(), seeds,
         comparison.recipe().tokens(), text.name(), recipe.batchTokens(), recipe.learningRate(), dtype);
     say.flush();

@@ -129,7 +129,7 @@ public final class TrainCommand implements Callable<Integer> {
       var loader = Loader.shuffled(dataset.train(), recipe.length(), recipe.seed());
       if (minutes != null) {
         double seconds = Calibration.secondsPerStep(shape, recipe, loader, device, dtype);
-        recipe = recipe.withTokens(Calibration.tokens(minutes * 60, seconds, recipe.batchTokens()));
+        recipe = training.recipe(shape, Calibration.tokens(minutes * 60, seconds, recipe.batchTokens()), device == Device.CPU);
       }
       int every = validateEvery == null ? Math.clamp(recipe.steps() / 20, 10, 250) : validateEvery;
       return new RunPlan(shape, recipe, dtype.toString(), data.toAbsolutePath().normalize().toString(),

@@ -53,7 +53,7 @@ final class CpuJoin {
 
     Call(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
       this.y = y;
-      type = type(Dtype.of(x));
+      type = ElementType.of(Dtype.of(x));
       rows = x.numel() / kernel.width();
       try (var scope = Scope.withoutGradients()) {
         var wide = (type == ElementType.F64 ? Dtype.F64 : Dtype.F32).scalarType();
@@ -83,16 +83,6 @@ final class CpuJoin {
 
     private static HadamardJoin.Weights segments(List<Tensor> vectors) {
       return new HadamardJoin.Weights(Memory.of(vectors.get(0)), Memory.of(vectors.get(1)), Memory.of(vectors.get(2)));
-    }
-
-    private static ElementType type(Dtype dtype) {
-      return switch (dtype) {
-        case F64 -> ElementType.F64;
-        case F32 -> ElementType.F32;
-        case BF16 -> ElementType.BF16;
-        case F16 -> ElementType.F16;
-        case I64 -> throw new IllegalArgumentException("no join of integers");
-      };
     }
   }
 }

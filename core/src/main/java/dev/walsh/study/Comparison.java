@@ -20,7 +20,7 @@ import java.util.function.Consumer;
  * turns of a few steps, so that whatever else the machine does hits all alike.
  *
  * @param arms the baseline first
- * @param recipe of all arms; its tokens are replaced by what the minutes allow
+ * @param recipe of all arms
  * @param seeds how many times each arm is trained
  * @param dataFolder where {@code data} was opened, for the record
  */
@@ -32,18 +32,18 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
   private static final int TRAINING_TOKENS_A_VALIDATION_TOKEN = 40;
   private static final long LEAST_VALIDATION_TOKENS = 16_384;
 
-  /** The tokens of each arm and seed, so that all arms together train for {@code minutes}: a short calibration finds out. */
-  public Comparison calibrated(double minutes) {
+  /** The tokens of each arm and seed with which all arms together train for {@code minutes}: a short calibration finds out. */
+  public long tokens(double minutes) {
     double seconds = 0;
     for (var arm : arms) {
       seconds += Calibration.secondsPerStep(arm.model(), recipe, Loader.shuffled(data.train(), recipe.length(), recipe.seed()), device,
           dtype);
     }
-    return withTokens(Calibration.tokens(minutes * 60 / seeds, seconds, recipe.batchTokens()));
+    return Calibration.tokens(minutes * 60 / seeds, seconds, recipe.batchTokens());
   }
 
-  public Comparison withTokens(long tokens) {
-    return new Comparison(arms, recipe.withTokens(tokens), seeds, data, dataFolder, device, dtype, peakFlops);
+  public Comparison with(TrainConfig recipe) {
+    return new Comparison(arms, recipe, seeds, data, dataFolder, device, dtype, peakFlops);
   }
 
   /** The folder of an arm's run under a seed. */

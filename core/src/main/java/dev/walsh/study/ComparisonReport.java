@@ -53,7 +53,7 @@ public final class ComparisonReport {
 
   /** The noise that several seeds show, in the form in which the verdict of one seed takes it. */
   public byte[] noise() {
-    return Json.PRETTY.writeValueAsBytes(Noise.measured(comparison, arms));
+    return Json.PRETTY.writeValueAsBytes(List.of(Noise.measured(comparison, arms)));
   }
 
   /** One row an arm, with the difference to the baseline below each figure. */

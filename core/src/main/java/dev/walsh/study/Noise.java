@@ -5,9 +5,11 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.measure.Stamp;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,12 +31,15 @@ record Noise(ModelConfig model, long tokens, int seeds, Map<String, Double> spre
     return new Noise(comparison.arms().getFirst().model(), comparison.recipe().tokens(), comparison.seeds(), spread, comparison.stamp());
   }
 
-  /** The measured noise for a shape; null where it was not measured for it. */
-  static @Nullable Noise of(ModelConfig dense) {
+  /**
+   * The measured noise for a shape; null where none was measured for it over at most as many tokens. Noise falls with the length of a run, so
+   * that of a shorter one may stand in, and that of a longer one may not.
+   */
+  static @Nullable Noise of(ModelConfig dense, long tokens) {
     try (var in = Noise.class.getResourceAsStream(RESOURCE)) {
       if (in == null) return null;
-      var noise = Json.PRETTY.readValue(in.readAllBytes(), Noise.class);
-      return noise.model.equals(dense) ? noise : null;
+      return Stream.of(Json.PRETTY.readValue(in.readAllBytes(), Noise[].class)).filter(n -> n.model.equals(dense) && n.tokens <= tokens)
+          .max(Comparator.comparingLong(Noise::tokens)).orElse(null);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -22,7 +22,7 @@ record Verdict(Text sentence, List<Text> footnotes) {
           List.of());
     }
     var dense = arms.getFirst();
-    var noise = comparison.seeds() > 1 ? null : Noise.of(comparison.arms().getFirst().model());
+    var noise = comparison.seeds() > 1 ? null : Noise.of(comparison.arms().getFirst().model(), comparison.recipe().tokens());
     var sentence = Text.of("");
     for (var arm : arms.subList(1, arms.size())) {
       sentence = about(sentence, arm, dense, Difference.of(arm, dense, noise), comparison.seeds());

@@ -7,8 +7,8 @@ import jdk.incubator.vector.VectorShuffle;
 import static dev.walsh.kernels.wht.DoubleSylvester.BYTES;
 import static dev.walsh.kernels.wht.DoubleSylvester.LANES;
 import static dev.walsh.kernels.wht.DoubleSylvester.S;
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 import static jdk.incubator.vector.DoubleVector.broadcast;
 import static jdk.incubator.vector.DoubleVector.fromMemorySegment;
 
@@ -182,14 +182,14 @@ final class DoubleCore {
   /** One column that no whole vector covers. */
   private void scalar(long in, long out, long stride, double scale, long scratch) {
     for (int i = 0; i < m; i++) {
-      Memory.putDouble(scratch + 8L * i, Memory.getDouble(in + i * stride) * scale);
+      RawMemory.putDouble(scratch + 8L * i, RawMemory.getDouble(in + i * stride) * scale);
     }
     for (int j = 0; j < m; j++) {
       double sum = 0;
       for (int i = 0; i < m; i++) {
-        sum += signs[j * m + i] * Memory.getDouble(scratch + 8L * i);
+        sum += signs[j * m + i] * RawMemory.getDouble(scratch + 8L * i);
       }
-      Memory.putDouble(out + j * stride, sum);
+      RawMemory.putDouble(out + j * stride, sum);
     }
   }
 }

@@ -4,8 +4,8 @@ import jdk.incubator.vector.DoubleVector;
 
 import static dev.walsh.kernels.wht.DoubleSylvester.BYTES;
 import static dev.walsh.kernels.wht.DoubleSylvester.S;
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 import static jdk.incubator.vector.DoubleVector.fromMemorySegment;
 
 /**

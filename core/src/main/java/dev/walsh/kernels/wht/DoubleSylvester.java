@@ -4,8 +4,8 @@ import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 import static jdk.incubator.vector.DoubleVector.fromMemorySegment;
 
 /**
@@ -73,7 +73,7 @@ final class DoubleSylvester {
   /** One group of fewer elements than a vector holds. */
   private static void tail(long in, long out, int size, double scale) {
     for (int i = 0; i < size; i++) {
-      Memory.putDouble(out + 8L * i, Memory.getDouble(in + 8L * i) * scale);
+      RawMemory.putDouble(out + 8L * i, RawMemory.getDouble(in + 8L * i) * scale);
     }
     for (int half = 1; half < size; half *= 2) {
       for (int i = 0; i < size; i++) {
@@ -86,10 +86,10 @@ final class DoubleSylvester {
 
   /** One pair of elements {@code half} bytes apart. */
   static void butterfly(long in, long half, long out) {
-    double a = Memory.getDouble(in);
-    double b = Memory.getDouble(in + half);
-    Memory.putDouble(out, a + b);
-    Memory.putDouble(out + half, a - b);
+    double a = RawMemory.getDouble(in);
+    double b = RawMemory.getDouble(in + half);
+    RawMemory.putDouble(out, a + b);
+    RawMemory.putDouble(out + half, a - b);
   }
 
   /** Blocks of 8 vectors: all stages inside the vectors, then those between the 8. */

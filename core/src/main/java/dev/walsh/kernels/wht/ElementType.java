@@ -1,5 +1,7 @@
 package dev.walsh.kernels.wht;
 
+import dev.walsh.tensor.Dtype;
+
 /** The storage type of the elements of a row. bf16 and fp16 are held as shorts; arithmetic on them and on float32 is in float32. */
 public enum ElementType {
   F32(4), F64(8), BF16(2), F16(2);
@@ -10,6 +12,17 @@ public enum ElementType {
     this.bytes = bytes;
   }
 
+  /** The type of a tensor's elements. */
+  public static ElementType of(Dtype dtype) {
+    return switch (dtype) {
+      case F64 -> F64;
+      case F32 -> F32;
+      case BF16 -> BF16;
+      case F16 -> F16;
+      case I64 -> throw new IllegalArgumentException("no transform of integers");
+    };
+  }
+
   /** The size of one element in bytes. */
   public int bytes() {
     return bytes;
@@ -18,20 +31,20 @@ public enum ElementType {
   /** The element at a native address, widened exactly. */
   double load(long address) {
     return switch (this) {
-      case F32 -> Memory.getFloat(address);
-      case F64 -> Memory.getDouble(address);
-      case BF16 -> Float.intBitsToFloat(Memory.getShort(address) << 16);
-      case F16 -> Float.float16ToFloat(Memory.getShort(address));
+      case F32 -> RawMemory.getFloat(address);
+      case F64 -> RawMemory.getDouble(address);
+      case BF16 -> Float.intBitsToFloat(RawMemory.getShort(address) << 16);
+      case F16 -> Float.float16ToFloat(RawMemory.getShort(address));
     };
   }
 
   /** Writes a value to a native address, rounded to nearest even (bf16 and fp16 by way of float32). */
   void store(long address, double value) {
     switch (this) {
-      case F32 -> Memory.putFloat(address, (float) value);
-      case F64 -> Memory.putDouble(address, value);
-      case BF16 -> Memory.putShort(address, bf16((float) value));
-      case F16 -> Memory.putShort(address, Float.floatToFloat16((float) value));
+      case F32 -> RawMemory.putFloat(address, (float) value);
+      case F64 -> RawMemory.putDouble(address, value);
+      case BF16 -> RawMemory.putShort(address, bf16((float) value));
+      case F16 -> RawMemory.putShort(address, Float.floatToFloat16((float) value));
     }
   }
 

@@ -7,8 +7,8 @@ import jdk.incubator.vector.VectorShuffle;
 import static dev.walsh.kernels.wht.FloatSylvester.BYTES;
 import static dev.walsh.kernels.wht.FloatSylvester.LANES;
 import static dev.walsh.kernels.wht.FloatSylvester.S;
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
@@ -182,14 +182,14 @@ final class FloatCore {
   /** One column that no whole vector covers. */
   private void scalar(long in, long out, long stride, float scale, long scratch) {
     for (int i = 0; i < m; i++) {
-      Memory.putFloat(scratch + 4L * i, Memory.getFloat(in + i * stride) * scale);
+      RawMemory.putFloat(scratch + 4L * i, RawMemory.getFloat(in + i * stride) * scale);
     }
     for (int j = 0; j < m; j++) {
       float sum = 0;
       for (int i = 0; i < m; i++) {
-        sum += signs[j * m + i] * Memory.getFloat(scratch + 4L * i);
+        sum += signs[j * m + i] * RawMemory.getFloat(scratch + 4L * i);
       }
-      Memory.putFloat(out + j * stride, sum);
+      RawMemory.putFloat(out + j * stride, sum);
     }
   }
 }

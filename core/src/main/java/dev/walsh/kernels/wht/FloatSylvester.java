@@ -4,8 +4,8 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 /**
@@ -98,7 +98,7 @@ final class FloatSylvester {
   /** One group of fewer elements than a vector holds. */
   private static void tail(long in, long out, int size, float scale) {
     for (int i = 0; i < size; i++) {
-      Memory.putFloat(out + 4L * i, Memory.getFloat(in + 4L * i) * scale);
+      RawMemory.putFloat(out + 4L * i, RawMemory.getFloat(in + 4L * i) * scale);
     }
     for (int half = 1; half < size; half *= 2) {
       for (int i = 0; i < size; i++) {
@@ -111,10 +111,10 @@ final class FloatSylvester {
 
   /** One pair of elements {@code half} bytes apart. */
   static void butterfly(long in, long half, long out) {
-    float a = Memory.getFloat(in);
-    float b = Memory.getFloat(in + half);
-    Memory.putFloat(out, a + b);
-    Memory.putFloat(out + half, a - b);
+    float a = RawMemory.getFloat(in);
+    float b = RawMemory.getFloat(in + half);
+    RawMemory.putFloat(out, a + b);
+    RawMemory.putFloat(out + half, a - b);
   }
 
   /** Blocks of 16 vectors: all stages inside the vectors, then those between the 16. */

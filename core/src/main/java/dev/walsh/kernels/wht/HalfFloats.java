@@ -7,8 +7,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 
 /** bf16 and fp16 to float32 and back, many at a time; narrowing rounds to nearest even and keeps NaN a quiet NaN. */
 final class HalfFloats {
@@ -34,7 +34,7 @@ final class HalfFloats {
       }
     }
     for (; i < n; i++) {
-      Memory.putFloat(out + 4 * i, (float) type.load(in + 2 * i));
+      RawMemory.putFloat(out + 4 * i, (float) type.load(in + 2 * i));
     }
   }
 
@@ -50,7 +50,7 @@ final class HalfFloats {
       }
     }
     for (; i < n; i++) {
-      type.store(out + 2 * i, Memory.getFloat(in + 4 * i));
+      type.store(out + 2 * i, RawMemory.getFloat(in + 4 * i));
     }
   }
 

@@ -4,8 +4,8 @@ import jdk.incubator.vector.FloatVector;
 
 import static dev.walsh.kernels.wht.FloatSylvester.BYTES;
 import static dev.walsh.kernels.wht.FloatSylvester.S;
-import static dev.walsh.kernels.wht.Memory.ALL;
-import static dev.walsh.kernels.wht.Memory.ORDER;
+import static dev.walsh.kernels.wht.RawMemory.ALL;
+import static dev.walsh.kernels.wht.RawMemory.ORDER;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 
 /** The element-wise loops of the fused operator over one float32 row; lengths are in bytes and multiples of a vector. */

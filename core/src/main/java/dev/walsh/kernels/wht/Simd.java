@@ -80,7 +80,7 @@ public final class Simd implements Wht {
   private static void transform(RowPlan plan, long in, long inStep, long out, long outStep, long rows, long tile) {
     long most = Math.min(tile, rows);
     long scratchBytes = plan.scratchBytes(most);
-    long scratch = scratchBytes == 0 ? 0 : Memory.scratch(scratchBytes);
+    long scratch = scratchBytes == 0 ? 0 : RawMemory.scratch(scratchBytes);
     for (long row = 0; row < rows; row += tile) {
       plan.apply(in + row * inStep, out + row * outStep, Math.min(tile, rows - row), scratch);
     }

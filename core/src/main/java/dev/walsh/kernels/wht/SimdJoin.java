@@ -120,8 +120,8 @@ public final class SimdJoin implements HadamardJoin {
 
   private void flush(long floats, double[] sums, int offset) {
     for (int i = 0; i < d; i++) {
-      sums[offset + i] += Memory.getFloat(floats + 4L * i);
-      Memory.putFloat(floats + 4L * i, 0);
+      sums[offset + i] += RawMemory.getFloat(floats + 4L * i);
+      RawMemory.putFloat(floats + 4L * i, 0);
     }
   }
 
@@ -140,8 +140,8 @@ public final class SimdJoin implements HadamardJoin {
     Bench(int count, JoinCall call) {
       this.count = count;
       long work = Math.max(forward.scratchBytes(1), transposed.scratchBytes(1));
-      rows = Memory.scratch((count + 3) * (rowBytes + STAGGER) + work);
-      Memory.ALL.asSlice(rows, (count + 3) * (rowBytes + STAGGER)).fill((byte) 0);
+      rows = RawMemory.scratch((count + 3) * (rowBytes + STAGGER) + work);
+      RawMemory.ALL.asSlice(rows, (count + 3) * (rowBytes + STAGGER)).fill((byte) 0);
       alpha = read(call.alpha(), 0, row(count));
       beta = read(call.beta(), 0, row(count + 1));
       gain = read(call.gain(), 0, row(count + 2));
@@ -167,7 +167,7 @@ public final class SimdJoin implements HadamardJoin {
         return matrix.address(row);
       }
       if (matrix.type() == ElementType.F32) {
-        MemorySegment.copy(Memory.ALL, matrix.address(row), Memory.ALL, copy, (long) d * Float.BYTES);
+        MemorySegment.copy(RawMemory.ALL, matrix.address(row), RawMemory.ALL, copy, (long) d * Float.BYTES);
       } else {
         HalfFloats.widen(matrix.type(), matrix.address(row), copy, d);
       }
@@ -185,7 +185,7 @@ public final class SimdJoin implements HadamardJoin {
       if (matrix.type() != ElementType.F32) {
         HalfFloats.narrow(matrix.type(), from, to, d);
       } else if (from != to) {
-        MemorySegment.copy(Memory.ALL, from, Memory.ALL, to, (long) d * Float.BYTES);
+        MemorySegment.copy(RawMemory.ALL, from, RawMemory.ALL, to, (long) d * Float.BYTES);
       }
     }
   }

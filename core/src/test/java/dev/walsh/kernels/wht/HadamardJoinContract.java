@@ -177,14 +177,14 @@ abstract class HadamardJoinContract {
   /** The sum of x' ⊙ dxOut + n ⊙ dn after one input moves. */
   private static double loss(HadamardJoin join, Call call, MemorySegment input, int element, double by) {
     long address = input.address() + 8L * element;
-    double value = Memory.getDouble(address);
-    Memory.putDouble(address, value + by);
+    double value = RawMemory.getDouble(address);
+    RawMemory.putDouble(address, value + by);
     join.forward(call.type, call.rows, call.y, call.x, call.weights, call.xOut, call.n);
-    Memory.putDouble(address, value);
+    RawMemory.putDouble(address, value);
     double loss = 0;
     for (long i = 0; i < (long) call.rows * call.d * 8; i += 8) {
-      loss += Memory.getDouble(call.xOut.address() + i) * Memory.getDouble(call.dxOut.address() + i)
-          + Memory.getDouble(call.n.address() + i) * Memory.getDouble(call.dn.address() + i);
+      loss += RawMemory.getDouble(call.xOut.address() + i) * RawMemory.getDouble(call.dxOut.address() + i)
+          + RawMemory.getDouble(call.n.address() + i) * RawMemory.getDouble(call.dn.address() + i);
     }
     return loss;
   }

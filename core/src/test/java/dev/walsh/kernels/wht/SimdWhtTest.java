@@ -30,11 +30,11 @@ final class SimdWhtTest extends WhtContract {
       var halves = arena.allocate(2L * n);
       var floats = arena.allocate(4L * n);
       for (int i = 0; i < n; i++) {
-        Memory.putShort(halves.address() + 2L * i, (short) i);
+        RawMemory.putShort(halves.address() + 2L * i, (short) i);
       }
       HalfFloats.widen(type, halves.address(), floats.address(), n);
       for (int i = 0; i < n; i++) {
-        var wide = Double.valueOf(Memory.getFloat(floats.address() + 4L * i));
+        var wide = Double.valueOf(RawMemory.getFloat(floats.address() + 4L * i));
         assertThat(wide).isEqualTo(Double.valueOf(type.load(halves.address() + 2L * i)));
       }
       var back = arena.allocate(2L * n);
@@ -42,11 +42,11 @@ final class SimdWhtTest extends WhtContract {
       for (int delta : new int[] {0, -1, 1, 0xFFF, 0x1000, 0x1001, 0x7FFF, 0x8000, 0x8001}) {
         for (int i = 0; i < n; i++) {
           int bits = Float.floatToRawIntBits((float) type.load(halves.address() + 2L * i)) + delta;
-          Memory.putFloat(floats.address() + 4L * i, Float.intBitsToFloat(bits));
+          RawMemory.putFloat(floats.address() + 4L * i, Float.intBitsToFloat(bits));
         }
         HalfFloats.narrow(type, floats.address(), back.address(), n);
         for (int i = 0; i < n; i++) {
-          float value = Memory.getFloat(floats.address() + 4L * i);
+          float value = RawMemory.getFloat(floats.address() + 4L * i);
           type.store(expected.address(), value);
           double wanted = type.load(expected.address());
           double got = type.load(back.address() + 2L * i);

@@ -181,12 +181,12 @@ abstract class WhtContract {
     try (var arena = Arena.ofConfined()) {
       var rows = arena.allocate(4L * d * d, 64);
       for (int i = 0; i < d; i++) {
-        Memory.putFloat(rows.address() + 4L * i * (d + 1), 1);
+        RawMemory.putFloat(rows.address() + 4L * i * (d + 1), 1);
       }
       wht.transform(ElementType.F32, Direction.FORWARD, d, rows, rows);
       wht.transform(ElementType.F32, Direction.TRANSPOSE, d, rows, rows);
       for (int at = 0; at < d * d; at++) {
-        float value = Memory.getFloat(rows.address() + 4L * at);
+        float value = RawMemory.getFloat(rows.address() + 4L * at);
         if (!(Math.abs(value - (at % (d + 1) == 0 ? 1 : 0)) < 2e-6)) {
           assertThat(value).as("element %d", at).isNaN();
         }

@@ -11,14 +11,14 @@ import java.nio.ByteOrder;
  * <p>Kernels take addresses, not segments: one constant segment over the whole address space leaves the compiler a single, trivial bounds
  * check and no liveness check, and nothing is allocated per call. Every range is checked once, where it enters ({@link Rows}).
  */
-final class Memory {
+final class RawMemory {
   static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
   static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
   private static final int ALIGNMENT = 64;
   private static final ThreadLocal<MemorySegment> SCRATCH = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 
-  private Memory() {}
+  private RawMemory() {}
 
   /** The calling thread's scratch memory of at least {@code bytes}, aligned to a cache line; the same memory at each call. */
   static long scratch(long bytes) {
