@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * A join on the CPU as one pass over memory and one node of the graph: x' = x + alpha ⊙ (y H) + beta and n = RMSNorm(x') ⊙ gain. Joins
  * without a transform run through the same kernel, with the identity for H, so that no arm of a comparison is faster for its plumbing.
  */
-final class CpuJoin {
+final class CpuJoin implements FusedJoin {
   private final HadamardJoin kernel;
 
   private CpuJoin(HadamardJoin kernel) {
@@ -34,8 +34,8 @@ final class CpuJoin {
     return new CpuJoin(HadamardJoin.folded(HadamardOrder.of(1), width, ModelConfig.NORM_EPSILON));
   }
 
-  /** y, x: (B,T,C), alpha, beta, gain: (C) -> twice (B,T,C). */
-  Joined apply(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
+  @Override
+  public Joined apply(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
     var call = new Call(y.contiguous(), x.contiguous(), alpha, beta, gain);
     var inputs = List.of(y, x, alpha, beta, gain);
     if (CustomGradient.isWanted(y, x, alpha, beta, gain)) CustomGradient.attach(inputs, List.of(call.xOut, call.n), call::backward);

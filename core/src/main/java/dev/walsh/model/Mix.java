@@ -3,6 +3,7 @@ package dev.walsh.model;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardMatrix;
+import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -20,8 +21,13 @@ sealed interface Mix {
   }
 
   /** The fused join that follows {@link #beforeJoin} on the CPU. */
-  default CpuJoin cpuJoin(int width) {
+  default FusedJoin cpuJoin(int width) {
     return CpuJoin.identity(width);
+  }
+
+  /** The fused join that follows {@link #beforeJoin} on the GPU. */
+  default FusedJoin cudaJoin(int width, boolean alpha, boolean beta, Dtype dtype) {
+    return CudaJoin.identity(width, alpha, beta, dtype);
   }
 
   /** The map that a config asks for; its weights, if it has any, are made at {@code path}. */
@@ -84,8 +90,13 @@ sealed interface Mix {
     }
 
     @Override
-    public CpuJoin cpuJoin(int width) {
+    public FusedJoin cpuJoin(int width) {
       return CpuJoin.hadamard(factors);
+    }
+
+    @Override
+    public FusedJoin cudaJoin(int width, boolean alpha, boolean beta, Dtype dtype) {
+      return CudaJoin.hadamard(factors, alpha, beta, dtype);
     }
 
     @Override

@@ -1,7 +1,7 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
-import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -19,7 +19,7 @@ final class OutputProjection {
   // Ones and zeros where they are not learned.
   private final Tensor alpha;
   private final Tensor beta;
-  private final @Nullable CpuJoin cpuJoin;
+  private final @Nullable FusedJoin fused;
 
   private OutputProjection(Mix mix, ModelConfig config, boolean hasAlpha, boolean hasBeta, Weights.Path path) {
     this.mix = mix;
@@ -28,7 +28,16 @@ final class OutputProjection {
     width = config.width();
     alpha = hasAlpha ? path.constant("alpha", Init.alpha(width, config.layers()), width) : path.fixed(ones(width), width);
     beta = hasBeta ? path.constant("beta", 0, width) : path.fixed(new double[width], width);
-    cpuJoin = path.device() == Device.CPU ? mix.cpuJoin(width) : null;
+    fused = fused(path);
+  }
+
+  /** No kernel of the GPU computes in float64, and nothing computes on a device without memory. */
+  private @Nullable FusedJoin fused(Weights.Path path) {
+    return switch (path.device()) {
+      case CPU -> mix.cpuJoin(width);
+      case CUDA -> path.dtype() == Dtype.F64 ? null : mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype());
+      case META -> null;
+    };
   }
 
   private static double[] ones(int n) {
@@ -49,7 +58,7 @@ final class OutputProjection {
 
   /** x' = x + projection(o) and n = RMSNorm(x') ⊙ gain. o: (B,T,in), x: (B,T,C), gain: (C) -> twice (B,T,C). */
   Joined join(Tensor o, Tensor x, Tensor gain) {
-    return cpuJoin == null ? plainJoin(o, x, gain) : cpuJoin.apply(mix.beforeJoin(o), x, alpha, beta, gain);
+    return fused == null ? plainJoin(o, x, gain) : fused.apply(mix.beforeJoin(o), x, alpha, beta, gain);
   }
 
   /** The join in libtorch's own operators, which every fused one must agree with. */

@@ -1,0 +1,141 @@
+package dev.walsh.kernels.wht;
+
+import dev.walsh.tensor.CudaModule;
+import dev.walsh.tensor.Dtype;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.bytedeco.cuda.global.cudart;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The fused operator on the GPU for one shape and dtype: {@code join_forward.cu} and {@code join_backward.cu}, compiled when first asked for.
+ * The launch geometry is that of {@code rows.cu}.
+ */
+public final class CudaJoinKernels {
+  /**
+   * What the kernels are compiled for.
+   *
+   * @param factors the matrix but for the identity
+   * @param channels the order of the identity that it is multiplied by: 1 for the full form, the width for no transform at all
+   * @param alpha whether there is a gain of the projection; without one its pointer is not read
+   * @param beta whether there is an offset
+   * @param dtype of the rows: bf16, f16 or f32
+   */
+  public record Shape(HadamardFactors factors, int channels, boolean alpha, boolean beta, Dtype dtype) {
+    int width() {
+      return factors.order() * channels;
+    }
+  }
+
+  private static final Map<Shape, CudaJoinKernels> COMPILED = new ConcurrentHashMap<>();
+  private static final int MOST_THREADS = 512;
+  private static final int FORWARD_THREADS = 512;
+  private static final int BACKWARD_THREADS = 384;
+  private static final int REDUCE_THREADS = 1024;
+  private static final int REDUCE_COLUMNS = 32;
+  private static final int VECTOR_BYTES = 16;
+  private static final int WARP = 32;
+
+  private final int width;
+  private final Pass forward;
+  private final Pass backward;
+  private final CudaModule.Kernel reduce;
+
+  private CudaJoinKernels(Shape shape) {
+    width = shape.width();
+    forward = new Pass(shape, "join_forward", FORWARD_THREADS);
+    backward = new Pass(shape, "join_backward", BACKWARD_THREADS);
+    reduce = backward.module.kernel("join_reduce", 0);
+  }
+
+  public static CudaJoinKernels of(Shape shape) {
+    return COMPILED.computeIfAbsent(shape, CudaJoinKernels::new);
+  }
+
+  /** The most blocks that {@link #backward} runs in, each of which leaves (3, d) floats in its partial sums. */
+  public int backwardBlocks(long rows) {
+    return backward.blocks(rows);
+  }
+
+  /** x' and n from y and x: (rows, d) each, contiguous, on the GPU. */
+  public void forward(long rows, Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain, Tensor xOut, Tensor n, double eps) {
+    forward.kernel.launch(forward.blocks(rows), forward.threads, CudaModule.argument(y), CudaModule.argument(x), CudaModule.argument(alpha), CudaModule.argument(beta), CudaModule.argument(gain),
+        CudaModule.argument(xOut), CudaModule.argument(n), rows, CudaModule.argument((float) eps));
+  }
+
+  /** The gradients of everything; a null upstream gradient is zero. partial: (backwardBlocks, 3, d) float32. */
+  public void backward(long rows, Tensor y, Tensor xOut, @Nullable Tensor dxOut, @Nullable Tensor dn, Tensor alpha, Tensor gain, Tensor dy, Tensor dx, Tensor partial, Tensor dAlpha, Tensor dBeta,
+      Tensor dGain, double eps) {
+    int blocks = backward.blocks(rows);
+    backward.kernel.launch(blocks, backward.threads, CudaModule.argument(y), CudaModule.argument(xOut), CudaModule.argument(dxOut), CudaModule.argument(dn), CudaModule.argument(alpha), CudaModule.argument(gain),
+        CudaModule.argument(dy), CudaModule.argument(dx), CudaModule.argument(partial), rows, CudaModule.argument((float) eps));
+    reduce.launch(Math.ceilDiv(3 * width, REDUCE_COLUMNS), REDUCE_THREADS, CudaModule.argument(partial), blocks, CudaModule.argument(dAlpha), CudaModule.argument(dBeta), CudaModule.argument(dGain));
+  }
+
+  /** One kernel and how it is launched. */
+  private static final class Pass {
+    final CudaModule module;
+    final CudaModule.Kernel kernel;
+    final int threads;
+    private final int rowsAtOnce;
+    private final int mostBlocks;
+
+    Pass(Shape shape, String name, int threadsAMultiprocessor) {
+      int vector = vector(shape);
+      int vectors = shape.width() / vector;
+      int chunks = Math.ceilDiv(vectors, MOST_THREADS);
+      threads = Math.ceilDiv(Math.ceilDiv(vectors, chunks), WARP) * WARP;
+      int blocksEach = Math.max(1, Math.ceilDiv(2 * threadsAMultiprocessor - threads, 2 * threads));
+      mostBlocks = blocksEach * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+      int limit = CudaModule.attribute(cudart.cudaDevAttrMaxSharedMemoryPerBlockOptin);
+      var pair = blocksEach == 1 ? compile(shape, name, vector, 2, limit) : null;
+      boolean fits = pair != null && pair.constant("sharedBytes") <= limit;
+      module = fits ? pair : compile(shape, name, vector, 1, limit);
+      rowsAtOnce = fits ? 2 : 1;
+      kernel = module.kernel(name, module.constant("sharedBytes"));
+    }
+
+    int blocks(long rows) {
+      return (int) Math.clamp(Math.ceilDiv(rows, rowsAtOnce), 1, mostBlocks);
+    }
+
+    private static int vector(Shape shape) {
+      return Math.min(VECTOR_BYTES / shape.dtype.bytes(), Integer.lowestOneBit(shape.width()));
+    }
+
+    private CudaModule compile(Shape shape, String name, int vector, int rows, int limit) {
+      var factors = shape.factors.factors();
+      var outer = factors.getFirst();
+      var inner = factors.size() > 1 ? factors.get(1) : HadamardOrder.of(1);
+      var headers = new LinkedHashMap<String, String>();
+      for (var header : List.of("element.cu", "hadamard.cu", "rows.cu")) headers.put(header, text(header));
+      return CudaModule.compile(name + ".cu", text(name + ".cu"), headers,
+          List.of("-DELEMENT=" + element(shape.dtype), "-DVECTOR=" + vector, "-DCORE_A=" + outer.core(), "-DLOG2_A=" + outer.log2(), "-DCORE_B=" + inner.core(), "-DLOG2_B=" + inner.log2(),
+              "-DCHANNELS=" + shape.channels, "-DALPHA=" + (shape.alpha ? 1 : 0), "-DBETA=" + (shape.beta ? 1 : 0), "-DTHREADS=" + threads, "-DROWS=" + rows, "-DSHARED_LIMIT=" + limit));
+    }
+
+    private static String element(Dtype dtype) {
+      return switch (dtype) {
+        case BF16 -> "Bf16";
+        case F16 -> "F16";
+        case F32 -> "F32";
+        case F64, I64 -> throw new IllegalArgumentException("no kernel for " + dtype);
+      };
+    }
+
+    private static String text(String name) {
+      try (var in = CudaJoinKernels.class.getResourceAsStream(name)) {
+        if (in == null) throw new IllegalStateException("the jar lacks " + name);
+        return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+}
