@@ -1,5 +1,6 @@
-// The matrix H = P_a (x) S_(2^k) (x) P_b (x) S_(2^l) (x) I_c (Kronecker products, outermost first) applied to rows that a block holds as floats
-// in shared memory: P is Paley's core of that order, S Sylvester's matrix, I the identity. Values are unnormalised; ORTHONORMAL mends that.
+// The matrix H = P_a (x) S_(2^k) (x) P_b (x) S_(2^l) (x) I_c (Kronecker products, outermost first) applied to rows that a block holds as
+// floats in shared memory: P is Paley's core of that order, S Sylvester's matrix, I the identity. Values are unnormalised; ORTHONORMAL
+// mends that.
 //
 // -DCORE_A, -DLOG2_A, -DCORE_B, -DLOG2_B, -DCHANNELS give a, k, b, l, c; an absent core has order 1.
 //
@@ -48,7 +49,8 @@ struct Plan {
     count++;
   }
 
-  // Adds the passes of core (x) S_(2^log2): as few as TILE allows, of radices as equal as can be. The core's pass takes `joined` of the bits.
+  // Adds the passes of core (x) S_(2^log2): as few as TILE allows, of radices as equal as can be. The core's pass takes `joined` of the
+  // bits.
   __host__ __device__ constexpr void addFactor(int stride, int core, int log2) {
     int limit = log2Floor(TILE);
     int best = 0;
@@ -89,9 +91,9 @@ __host__ __device__ constexpr int registerBits(int length) {
   return CHANNELS > 1 ? 0 : bits < INNER_LOG2 ? bits : INNER_LOG2;
 }
 
-// Where elements lie in shared memory: four floats of padding after every 32 keep the vector accesses of neighbouring threads off each other's
-// banks, and SKEW more after every tile of the first pass do so for its scalar accesses. Offsets add up over the digits of an index, so that
-// those within a tile are constants; where a shape would break that, there is no padding.
+// Where elements lie in shared memory: four floats of padding after every 32 keep the vector accesses of neighbouring threads off each
+// other's banks, and SKEW more after every tile of the first pass do so for its scalar accesses. Offsets add up over the digits of an
+// index, so that those within a tile are constants; where a shape would break that, there is no padding.
 template <int DONE>
 struct Layout {
   static constexpr Plan PLAN = Plan::of(DONE);
@@ -145,8 +147,8 @@ __host__ __device__ constexpr bool isNegative(int i, int j) {
   return hi == hj ? ones != 0 : (ones == 2) != (hi != 0 && hj != 0 && !(SQUARES >> (hj - hi + Q) % Q & 1));
 }
 
-// v <- v * P (or P transposed) for M values `STEP` apart. The inputs go in fours: their eight sums up to sign cost 12 additions, and every output
-// takes one of them, so a core costs 2 + M / 4 additions a value instead of M - 1.
+// v <- v * P (or P transposed) for M values `STEP` apart. The inputs go in fours: their eight sums up to sign cost 12 additions, and
+// every output takes one of them, so a core costs 2 + M / 4 additions a value instead of M - 1.
 template <int M, int STEP, bool TRANSPOSED>
 __device__ __forceinline__ void mixCore(float* v) {
   float sum[M];

@@ -4,18 +4,39 @@
 //                 Element* dy, Element* dx, float* partial, long long rows, float eps)
 //   join_reduce(const float* partial, int blocks, float* dAlpha, float* dBeta, float* dGain)
 //
-// Rows are contiguous, (rows, d). An output may be an input, else all are apart. A null dxOut or dn is zero. join_backward leaves (blocks, 3, d)
-// floats in partial, its blocks' sums of the weights' gradients; join_reduce adds them in a fixed order, so that the same grid gives the same
-// bits. Without alpha, dAlpha is zero, and a plain join has dy = dx: y and dy are not touched.
+// Rows are contiguous, (rows, d). An output may be an input, else all are apart. A null dxOut or dn is zero. join_backward leaves
+// (blocks, 3, d) floats in partial, its blocks' sums of the weights' gradients; join_reduce adds them in a fixed order, so that the same
+// grid gives the same bits; partial is aligned to 16 bytes. Without alpha, dAlpha is zero, and a plain join has dy = dx: y and dy are not
+// touched.
 //
-// Defines and launch: rows.cu. join_reduce takes ceil(3d / 32) blocks of 1024 threads and no dynamic shared memory.
+// Defines and launch: rows.cu. join_reduce takes ceil(3d / 32) blocks of 1024 threads and no dynamic shared memory. For no rows the host
+// launches neither and clears the gradients.
 #include "rows.cu"
 
 using JoinStage = Stage<4, 2>;
 
 extern "C" __constant__ int sharedBytes = JoinStage::SHARED_BYTES;
 
-extern "C" __global__ void __launch_bounds__(THREADS) join_backward(const Bits* y, const Bits* xOut, const Bits* dxOut,
+// Stores the thread's columns of a row of floats, in pieces of 16 bytes where VECTOR allows: scattered words would cost a sector each.
+__device__ __forceinline__ void storeFloats(const float (&owned)[OWNED], float* row) {
+  constexpr int PIECE = VECTOR < 4 ? VECTOR : 4;
+  struct alignas(4 * PIECE) Piece {
+    float at[PIECE];
+  };
+#pragma unroll
+  for (int i = 0; i < OWNED; i += PIECE) {
+    if (Owned::has(i / VECTOR)) {
+      Piece piece;
+#pragma unroll
+      for (int k = 0; k < PIECE; k++) {
+        piece.at[k] = owned[i + k];
+      }
+      *reinterpret_cast<Piece*>(row + Owned::column(i / VECTOR) + i % VECTOR) = piece;
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS, 1) join_backward(const Bits* y, const Bits* xOut, const Bits* dxOut,
     const Bits* dn, const float* alpha, const float* gain, Bits* dy, Bits* dx, float* partial, long long rows, float eps) {
   extern __shared__ __align__(16) float shared[];
   JoinStage stage(shared);
@@ -105,18 +126,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) join_backward(const Bits* 
       }
     }
   }
+  float* sums = partial + 3ll * blockIdx.x * WIDTH;
 #pragma unroll
   for (int i = 0; i < OWNED; i++) {
-    if (Owned::has(i / VECTOR)) {
-      float* sums = partial + 3ll * blockIdx.x * WIDTH + Owned::column(i / VECTOR) + i % VECTOR;
-      sums[0] = dAlpha[i] * ORTHONORMAL;
-      sums[WIDTH] = dBeta[i];
-      sums[2 * WIDTH] = dGain[i];
-    }
+    dAlpha[i] *= ORTHONORMAL;
   }
+  storeFloats(dAlpha, sums);
+  storeFloats(dBeta, sums + WIDTH);
+  storeFloats(dGain, sums + 2 * WIDTH);
 }
 
-extern "C" __global__ void __launch_bounds__(1024) join_reduce(const float* partial, int blocks, float* dAlpha, float* dBeta, float* dGain) {
+extern "C" __global__ void __launch_bounds__(1024) join_reduce(const float* partial, int blocks, float* dAlpha, float* dBeta,
+    float* dGain) {
   __shared__ float sums[32][33];
   int lane = threadIdx.x % 32;
   int slice = threadIdx.x / 32;

@@ -1,14 +1,15 @@
-// What a block of a join has in hand: ROWS rows of width d at a time, spread over THREADS threads that each own the same columns of every row,
-// and the sums over a row. Every join kernel is compiled with the defines that follow.
+// What a block of a join has in hand: ROWS rows of width d at a time, spread over THREADS threads that each own the same columns of every
+// row, and the sums over a row. Every join kernel is compiled with the defines that follow.
 //
 // -DELEMENT, -DVECTOR (element.cu), the matrix (hadamard.cu): full is CHANNELS=1, folded H_heads (x) I is CHANNELS=d/heads, and a matrix of
 // order 1 with CHANNELS=d is the plain x' = x + alpha * y + beta. -DALPHA=0 or -DBETA=0 leaves that weight out: its pointer is not read.
 //   -DTHREADS       threads a block: d / VECTOR / CHUNKS rounded up to a multiple of 32, CHUNKS being the least that keeps it to 512
-//   -DROWS          2 where the launch has one block a multiprocessor, else 1
+//   -DROWS          2 where the launch has one block a multiprocessor and sharedBytes stays within the limit, else 1
 //   -DSHARED_LIMIT  the most dynamic shared memory of a block of this GPU, in bytes; rows are fetched ahead where that suffices
-// Launch at most ceil(rows / ROWS) blocks, and no more than a few a multiprocessor, since each goes on to further rows and few rows in flight
-// keep DRAM fastest: 512 / THREADS of them forward and 384 / THREADS backward, rounded to the nearest (halves down), at least 1. The module's
-// global int sharedBytes states the dynamic shared memory; where that exceeds the limit, the GPU cannot hold rows so wide.
+// Launch at most ceil(rows / ROWS) blocks, and no more than a few a multiprocessor, since each goes on to further rows and few rows in
+// flight keep DRAM fastest: 512 / THREADS of them forward and 384 / THREADS backward, rounded to the nearest (halves down), at least 1.
+// The module's global int sharedBytes states the dynamic shared memory; where that exceeds the limit with ROWS=1 too, the GPU cannot hold
+// rows so wide.
 #include "element.cu"
 #include "hadamard.cu"
 
@@ -43,8 +44,9 @@ struct Owned {
   }
 };
 
-// Room in shared memory for the ROWS rows in hand of each of N matrices and, if it suffices, for the next. A thread sees its own columns only,
-// so that no barrier is needed, and keeps no registers for rows on their way. SUMS is the number of sums over the block that a row needs.
+// Room in shared memory for the ROWS rows in hand of each of N matrices and, if it suffices, for the next. A thread sees its own columns
+// only, so that no barrier is needed, and keeps no registers for rows on their way. SUMS is the number of sums over the block that a row
+// needs.
 template <int N, int SUMS>
 struct Stage {
   static constexpr int START = EXCHANGED + SUMS * ROWS * WARPS_UP;
@@ -136,8 +138,8 @@ __device__ __forceinline__ void passes(float* shared) {
   }
 }
 
-// values <- values * H (or H transposed), unnormalised, for the ROWS rows in hand. A thread touches no shared memory but its own columns before
-// the first barrier and after the last, so that calls need no barrier between them.
+// values <- values * H (or H transposed), unnormalised, for the ROWS rows in hand. A thread touches no shared memory but its own columns
+// before the first barrier and after the last, so that calls need no barrier between them.
 template <bool TRANSPOSED>
 __device__ __forceinline__ void mix(float (&values)[ROWS][OWNED], float* shared) {
 #pragma unroll

@@ -5,12 +5,12 @@
 // Strides are in elements. y may be x itself (with the same stride), else the two are apart. NaN and infinities spread over their row.
 //
 // Compile with -DELEMENT, -DVECTOR (element.cu), the matrix with -DCHANNELS=1 (hadamard.cu), -DTRANSPOSE=0 or 1, and
-//   -DRUN      neighbouring elements that a thread loads and mixes first: a multiple of VECTOR that divides the width d. Best: 16, or 32 for
+//   -DRUN      neighbouring elements that a thread loads and mixes first, a multiple of VECTOR that divides the width d: 16, or 32 for
 //              2-byte elements where d >= 8192; the greatest power of two that divides d where that is less
 //   -DROWS     rows a block: the least power of two with ROWS * d / RUN >= 128
 //   -DTHREADS  threads a block: ROWS * d / RUN rounded up to a multiple of 32, 1024 at most
-// Launch ceil(rows / ROWS) blocks of THREADS threads with the dynamic shared memory that the module's global int sharedBytes states (36 to 48
-// bytes for 8 elements of a block's rows).
+// Launch ceil(rows / ROWS) blocks of THREADS threads with the dynamic shared memory that the module's global int sharedBytes states.
+// The host launches nothing for no rows.
 #include "element.cu"
 #include "hadamard.cu"
 
@@ -56,7 +56,8 @@ __device__ __forceinline__ void pass(float* values, Bits* y, long long yStride, 
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) transform(const Bits* x, Bits* y, long long rows, long long xStride, long long yStride) {
+extern "C" __global__ void __launch_bounds__(THREADS) transform(const Bits* x, Bits* y, long long rows, long long xStride,
+    long long yStride) {
   extern __shared__ __align__(16) float values[];
   constexpr int RUNS = POINTS / RUN;
   constexpr int EACH = (RUNS + THREADS - 1) / THREADS;
