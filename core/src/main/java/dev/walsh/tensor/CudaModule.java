@@ -38,7 +38,8 @@ public final class CudaModule {
       var names = new PointerPointer<>(headers.keySet().stream().map(BytePointer::new).toArray(BytePointer[]::new));
       checkCompiler(nvrtc.nvrtcCreateProgram(program, new BytePointer(text), new BytePointer(name), headers.size(), texts, names));
       var flags = new BytePointer[options.size() + 1];
-      flags[0] = new BytePointer("--gpu-architecture=sm_" + attribute(cudart.cudaDevAttrComputeCapabilityMajor) + attribute(cudart.cudaDevAttrComputeCapabilityMinor));
+      flags[0] = new BytePointer("--gpu-architecture=sm_" + attribute(cudart.cudaDevAttrComputeCapabilityMajor)
+          + attribute(cudart.cudaDevAttrComputeCapabilityMinor));
       for (int i = 0; i < options.size(); i++) flags[i + 1] = new BytePointer(options.get(i));
       int status = nvrtc.nvrtcCompileProgram(program, flags.length, new PointerPointer<>(flags));
       if (status != 0) throw new IllegalStateException(name + " does not compile with " + options + ":\n" + log(program));

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 /** The fused join against the same in libtorch's operators: both outputs and all gradients. */
 final class OutputProjectionTest {
@@ -24,14 +25,29 @@ final class OutputProjectionTest {
       "hadamard,BF16,256,4,3e-2", "identity,F64,24,2,1e-13",
       "identity,BF16,256,4,3e-2", "dense,F64,24,2,1e-13", "dense,F32,256,4,1e-5", "dense,BF16,256,4,3e-2"})
   void theFusedJoinIsThePlainOne(String projection, Dtype dtype, int width, int heads, double tolerance) {
+    compare(Device.CPU, projection, dtype, width, heads, tolerance);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"hadamard,F32,24,2,2e-6", "hadamard,F32,1536,16,2e-6", "hadamard,F32,2560,20,2e-6", "hadamard,BF16,768,12,3e-2",
+      "identity,F32,256,4,2e-6",
+      "identity,BF16,256,4,3e-2", "dense,F32,256,4,2e-6", "dense,BF16,768,12,3e-2"})
+  void soItIsOnTheGpu(String projection, Dtype dtype, int width, int heads, double tolerance) {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    compare(Device.CUDA, projection, dtype, width, heads, tolerance);
+  }
+
+  private static void compare(Device device, String projection, Dtype dtype, int width, int heads, double tolerance) {
     try (var scope = Scope.open()) {
       var config = new ModelConfig(2, width, heads, 64, 8, 61, Projection.named(projection));
-      var weights = new Weights(Device.CPU, dtype, 1);
+      var weights = new Weights(device, dtype, 1);
       var out = OutputProjection.ofAttention(config, weights.at("out"));
       var gain = weights.at("norm").constant("gain", 1.25, width);
-      var o = leaf(dtype, width);
-      var x = leaf(dtype, width);
-      var seeds = List.of(torch.randn(1, ROWS, width).to(dtype.scalarType()), torch.randn(1, ROWS, width).to(dtype.scalarType()));
+      var o = random(device, dtype, width);
+      o.set_requires_grad(true);
+      var x = random(device, dtype, width);
+      x.set_requires_grad(true);
+      var seeds = List.of(random(device, dtype, width), random(device, dtype, width));
       var fused = everything(out.join(o, x, gain), seeds, weights, o, x);
       var plain = everything(out.plainJoin(o, x, gain), seeds, weights, o, x);
       for (int i = 0; i < plain.size(); i++) {
@@ -43,10 +59,8 @@ final class OutputProjectionTest {
     }
   }
 
-  private static Tensor leaf(Dtype dtype, int width) {
-    var t = torch.randn(1, ROWS, width).to(dtype.scalarType());
-    t.set_requires_grad(true);
-    return t;
+  private static Tensor random(Device device, Dtype dtype, int width) {
+    return torch.randn(1, ROWS, width).to(device.options(dtype), false, true, null);
   }
 
   /** Both outputs, then the gradients of the inputs and of all weights; clears the gradients. */

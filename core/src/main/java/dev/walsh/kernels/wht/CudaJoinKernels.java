@@ -40,6 +40,7 @@ public final class CudaJoinKernels {
   private static final int REDUCE_THREADS = 1024;
   private static final int REDUCE_COLUMNS = 32;
   private static final int VECTOR_BYTES = 16;
+  private static final String SHARED_BYTES = "sharedBytes";
   private static final int WARP = 32;
 
   private final int width;
@@ -65,17 +66,21 @@ public final class CudaJoinKernels {
 
   /** x' and n from y and x: (rows, d) each, contiguous, on the GPU. */
   public void forward(long rows, Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain, Tensor xOut, Tensor n, double eps) {
-    forward.kernel.launch(forward.blocks(rows), forward.threads, CudaModule.argument(y), CudaModule.argument(x), CudaModule.argument(alpha), CudaModule.argument(beta), CudaModule.argument(gain),
+    forward.kernel.launch(forward.blocks(rows), forward.threads, CudaModule.argument(y), CudaModule.argument(x), CudaModule.argument(alpha),
+        CudaModule.argument(beta), CudaModule.argument(gain),
         CudaModule.argument(xOut), CudaModule.argument(n), rows, CudaModule.argument((float) eps));
   }
 
   /** The gradients of everything; a null upstream gradient is zero. partial: (backwardBlocks, 3, d) float32. */
-  public void backward(long rows, Tensor y, Tensor xOut, @Nullable Tensor dxOut, @Nullable Tensor dn, Tensor alpha, Tensor gain, Tensor dy, Tensor dx, Tensor partial, Tensor dAlpha, Tensor dBeta,
+  public void backward(long rows, Tensor y, Tensor xOut, @Nullable Tensor dxOut, @Nullable Tensor dn, Tensor alpha, Tensor gain, Tensor dy,
+      Tensor dx, Tensor partial, Tensor dAlpha, Tensor dBeta,
       Tensor dGain, double eps) {
     int blocks = backward.blocks(rows);
-    backward.kernel.launch(blocks, backward.threads, CudaModule.argument(y), CudaModule.argument(xOut), CudaModule.argument(dxOut), CudaModule.argument(dn), CudaModule.argument(alpha), CudaModule.argument(gain),
+    backward.kernel.launch(blocks, backward.threads, CudaModule.argument(y), CudaModule.argument(xOut), CudaModule.argument(dxOut),
+        CudaModule.argument(dn), CudaModule.argument(alpha), CudaModule.argument(gain),
         CudaModule.argument(dy), CudaModule.argument(dx), CudaModule.argument(partial), rows, CudaModule.argument((float) eps));
-    reduce.launch(Math.ceilDiv(3 * width, REDUCE_COLUMNS), REDUCE_THREADS, CudaModule.argument(partial), blocks, CudaModule.argument(dAlpha), CudaModule.argument(dBeta), CudaModule.argument(dGain));
+    reduce.launch(Math.ceilDiv(3 * width, REDUCE_COLUMNS), REDUCE_THREADS, CudaModule.argument(partial), blocks,
+        CudaModule.argument(dAlpha), CudaModule.argument(dBeta), CudaModule.argument(dGain));
   }
 
   /** One kernel and how it is launched. */
@@ -94,11 +99,12 @@ public final class CudaJoinKernels {
       int blocksEach = Math.max(1, Math.ceilDiv(2 * threadsAMultiprocessor - threads, 2 * threads));
       mostBlocks = blocksEach * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
       int limit = CudaModule.attribute(cudart.cudaDevAttrMaxSharedMemoryPerBlockOptin);
-      var pair = blocksEach == 1 ? compile(shape, name, vector, 2, limit) : null;
-      boolean fits = pair != null && pair.constant("sharedBytes") <= limit;
-      module = fits ? pair : compile(shape, name, vector, 1, limit);
-      rowsAtOnce = fits ? 2 : 1;
-      kernel = module.kernel(name, module.constant("sharedBytes"));
+      // Two rows at a time keep a lone block busy, where they fit.
+      var fitting = blocksEach == 1 ? compile(shape, name, vector, 2, limit) : compile(shape, name, vector, 1, limit);
+      boolean fits = fitting.constant(SHARED_BYTES) <= limit;
+      module = fits ? fitting : compile(shape, name, vector, 1, limit);
+      rowsAtOnce = fits && blocksEach == 1 ? 2 : 1;
+      kernel = module.kernel(name, module.constant(SHARED_BYTES));
     }
 
     int blocks(long rows) {
@@ -116,8 +122,10 @@ public final class CudaJoinKernels {
       var headers = new LinkedHashMap<String, String>();
       for (var header : List.of("element.cu", "hadamard.cu", "rows.cu")) headers.put(header, text(header));
       return CudaModule.compile(name + ".cu", text(name + ".cu"), headers,
-          List.of("-DELEMENT=" + element(shape.dtype), "-DVECTOR=" + vector, "-DCORE_A=" + outer.core(), "-DLOG2_A=" + outer.log2(), "-DCORE_B=" + inner.core(), "-DLOG2_B=" + inner.log2(),
-              "-DCHANNELS=" + shape.channels, "-DALPHA=" + (shape.alpha ? 1 : 0), "-DBETA=" + (shape.beta ? 1 : 0), "-DTHREADS=" + threads, "-DROWS=" + rows, "-DSHARED_LIMIT=" + limit));
+          List.of("-DELEMENT=" + element(shape.dtype), "-DVECTOR=" + vector, "-DCORE_A=" + outer.core(), "-DLOG2_A=" + outer.log2(),
+              "-DCORE_B=" + inner.core(), "-DLOG2_B=" + inner.log2(),
+              "-DCHANNELS=" + shape.channels, "-DALPHA=" + (shape.alpha ? 1 : 0), "-DBETA=" + (shape.beta ? 1 : 0), "-DTHREADS=" + threads,
+              "-DROWS=" + rows, "-DSHARED_LIMIT=" + limit));
     }
 
     private static String element(Dtype dtype) {
