@@ -38,7 +38,7 @@ record Verdict(Text sentence, List<Text> footnotes) {
         .then(Span.difference(difference.mean(), 4))
         .then(" nats a token from dense: ");
     var outOf = seeds == 1 ? "one seed" : seeds + " seeds";
-    var margin = new Span("±" + Format.PLAIN.text(difference.halfWidth()), difference.halfWidth());
+    var margin = new Span("±%.4f".formatted(difference.halfWidth()), difference.halfWidth());
     return switch (difference.finding()) {
       case NONE -> text.then("no difference that " + outOf + " can show (").then(margin).then(").");
       case LOWER -> text.then("a lower loss, beyond the noise of " + outOf + " (").then(margin).then(").");
