@@ -6,6 +6,7 @@ import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardJoin;
 import dev.walsh.kernels.wht.HadamardOrder;
 import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
@@ -27,11 +28,16 @@ final class CpuJoin implements FusedJoin {
   }
 
   static CpuJoin hadamard(HadamardFactors factors) {
-    return new CpuJoin(HadamardJoin.full(factors, ModelConfig.NORM_EPSILON));
+    return create(factors, 1);
   }
 
   static CpuJoin identity(int width) {
-    return new CpuJoin(HadamardJoin.folded(HadamardOrder.of(1), width, ModelConfig.NORM_EPSILON));
+    return create(HadamardFactors.of(HadamardOrder.of(1)), width);
+  }
+
+  /** On as many threads as libtorch uses, whose number a run records. */
+  private static CpuJoin create(HadamardFactors factors, int channels) {
+    return new CpuJoin(HadamardJoin.create(factors, channels, ModelConfig.NORM_EPSILON, Device.threads()));
   }
 
   @Override
