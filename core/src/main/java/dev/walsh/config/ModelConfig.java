@@ -77,11 +77,6 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     return Math.ceilDiv(8 * width, 3 * 64) * 64;
   }
 
-  /** The names of the presets, smallest first. */
-  public static Iterable<String> presetNames() {
-    return PRESETS.keySet();
-  }
-
   /** Reads a preset's name or the path of a JSON file with this record's fields. */
   public static ModelConfig parse(String presetOrFile) {
     var preset = PRESETS.get(presetOrFile);

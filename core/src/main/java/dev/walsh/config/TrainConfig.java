@@ -53,11 +53,6 @@ public record TrainConfig(long tokens, int batchTokens, int microBatch, int leng
     return batch() / microBatch;
   }
 
-  public TrainConfig withTokens(long tokens) {
-    return new TrainConfig(tokens, batchTokens, microBatch, length, learningRate, finalLearningRate, warmup, beta1, beta2, weightDecay,
-        clip, seed);
-  }
-
   public TrainConfig withSeed(long seed) {
     return new TrainConfig(tokens, batchTokens, microBatch, length, learningRate, finalLearningRate, warmup, beta1, beta2, weightDecay,
         clip, seed);
