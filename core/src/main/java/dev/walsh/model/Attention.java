@@ -1,9 +1,10 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection.Mix;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
-import java.util.Arrays;
+import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -12,6 +13,9 @@ import org.bytedeco.pytorch.global.torch;
 
 /** Causal softmax attention over all heads, without its output projection. */
 final class Attention {
+  /** The name of the merged projection: the weights of the queries, keys and values, (3C,C). */
+  static final String QKV = "qkv.weight";
+
   private final int heads;
   private final int width;
   private final Tensor qkv;
@@ -22,19 +26,17 @@ final class Attention {
     this.heads = config.heads();
     this.width = config.width();
     this.rope = rope;
-    this.qkv = path.normal("qkv.weight", Init.DEVIATION, 3L * width, width);
+    this.qkv = qkv(config, path);
     this.causal = torch
         .full(new long[] {config.context(), config.context()}, new Scalar(Double.NEGATIVE_INFINITY), path.device().options(path.dtype()))
         .triu(1);
   }
 
-  /** 0 where a token (row) may see another (column), minus infinity above the diagonal. */
-  private static double[] causalMask(int context) {
-    var mask = new double[context * context];
-    for (int row = 0; row < context; row++) {
-      Arrays.fill(mask, row * context + row + 1, (row + 1) * context, Double.NEGATIVE_INFINITY);
-    }
-    return mask;
+  /** Both forms of a Hadamard projection begin as the same function. */
+  private static Tensor qkv(ModelConfig config, Weights.Path path) {
+    long width = config.width();
+    var unchanged = config.projection().mix() != Mix.HADAMARD_FOLDED;
+    return path.normal(QKV, Init.DEVIATION, unchanged ? UnaryOperator.identity() : new Folding(config)::fold, 3 * width, width);
   }
 
   /** n: (B,T,C) -> the concatenated heads (B,T,C). */

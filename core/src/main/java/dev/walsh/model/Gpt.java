@@ -23,10 +23,15 @@ public final class Gpt {
 
   /** Makes the weights of a model in {@code weights}. */
   public Gpt(ModelConfig config, Weights weights) {
+    this(config, weights, Kernels.FUSED);
+  }
+
+  /** Makes the weights of a model in {@code weights}; it computes the same with other kernels, but for rounding. */
+  public Gpt(ModelConfig config, Weights weights, Kernels kernels) {
     this.config = config;
     embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
     var rope = new Rope(config, weights.at("rope"));
-    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, weights.at("h").at(Integer.toString(i))));
+    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, weights.at("h").at(Integer.toString(i)), kernels));
     finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 

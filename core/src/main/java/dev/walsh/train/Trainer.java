@@ -3,7 +3,6 @@ package dev.walsh.train;
 import dev.walsh.checkpoint.AtomicFolder;
 import dev.walsh.checkpoint.RunState;
 import dev.walsh.config.ModelConfig;
-import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
@@ -131,9 +130,8 @@ public final class Trainer implements AutoCloseable {
 
   private RunState state(String tokenizer, double seconds) {
     var shape = model.config();
-    var factors = shape.projection().mix() == Projection.Mix.HADAMARD ? HadamardFactors.of(shape.width(), shape.heads()) : null;
     return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step, loader.position(),
-        seconds, factors);
+        seconds, HadamardFactors.of(shape));
   }
 
   /** Goes back to a state in which {@code steps} steps were taken; weights and optimizer tensors are copied. */
