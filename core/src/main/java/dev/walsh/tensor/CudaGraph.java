@@ -70,18 +70,18 @@ public final class CudaGraph implements AutoCloseable {
     try {
       pool.open(stream);
       try {
-        Cuda.check(cudart.cudaStreamBeginCapture(stream, cudart.cudaStreamCaptureModeRelaxed));
+        CudaError.check(cudart.cudaStreamBeginCapture(stream, cudart.cudaStreamCaptureModeRelaxed));
         int ended;
         try {
           work.run();
         } finally {
           ended = cudart.cudaStreamEndCapture(stream, graph);
         }
-        Cuda.check(ended);
+        CudaError.check(ended);
       } finally {
         pool.seal();
       }
-      Cuda.check(cudart.cudaGraphInstantiate(executable, graph));
+      CudaError.check(cudart.cudaGraphInstantiate(executable, graph));
     } finally {
       if (!graph.isNull()) cudart.cudaGraphDestroy(graph);
     }
@@ -103,7 +103,7 @@ public final class CudaGraph implements AutoCloseable {
   /** Launches the work on the calling thread's current stream. */
   public synchronized void replay() {
     if (closed) throw new IllegalStateException("the graph is closed");
-    Cuda.check(cudart.cudaGraphLaunch(executable, stream.current()));
+    CudaError.check(cudart.cudaGraphLaunch(executable, stream.current()));
   }
 
   /** Waits for the GPU and gives the graph's memory back. */
@@ -112,7 +112,7 @@ public final class CudaGraph implements AutoCloseable {
     if (closed) return;
     closed = true;
     torch.cuda_synchronize();
-    Cuda.check(cudart.cudaGraphExecDestroy(executable));
+    CudaError.check(cudart.cudaGraphExecDestroy(executable));
     pool.close();
   }
 
