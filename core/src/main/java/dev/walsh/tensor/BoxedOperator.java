@@ -20,9 +20,14 @@ public final class BoxedOperator {
   private final OperatorHandle operator;
   private final long arity;
 
-  /** @param name such as {@code aten::_fused_adamw_} */
-  public BoxedOperator(String name) {
-    operator = Dispatcher.singleton().findSchemaOrThrow(name, "");
+  /**
+   * Finds an operator.
+   *
+   * @param name such as {@code aten::_fused_adamw_}
+   * @param overload its variant, empty for the one without a name
+   */
+  public BoxedOperator(String name, String overload) {
+    operator = Dispatcher.singleton().findSchemaOrThrow(name, overload);
     arity = operator.schema().arguments().limit();
   }
 
