@@ -14,7 +14,7 @@ import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.sli
 final class ArchitectureTest {
   @ArchTest
   static final ArchRule ROOMS_ARE_LAYERED = layeredArchitecture().consideringOnlyDependenciesInLayers()
-      .layer("config").definedBy("dev.walsh.config..", "dev.walsh.files..")
+      .layer("config").definedBy("dev.walsh.config..", "dev.walsh.files..", "dev.walsh.ranks..")
       .layer("ground").definedBy("dev.walsh.tensor..", "dev.walsh.measure..", "dev.walsh.report..")
       .layer("sources").definedBy("dev.walsh.text..", "dev.walsh.data..", "dev.walsh.kernels..")
       .layer("model").definedBy("dev.walsh.model..")

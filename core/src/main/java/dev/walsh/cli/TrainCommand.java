@@ -1,26 +1,33 @@
 package dev.walsh.cli;
 
+import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
 import dev.walsh.config.Recipe;
+import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.measure.Hardware;
 import dev.walsh.model.Gpt;
+import dev.walsh.ranks.Rendezvous;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Weights;
 import dev.walsh.train.Calibration;
 import dev.walsh.train.Interruption;
 import dev.walsh.train.RunPlan;
+import dev.walsh.train.Share;
 import dev.walsh.train.Trainer;
 import dev.walsh.train.TrainingRun;
 import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -33,6 +40,8 @@ import picocli.CommandLine.Spec;
     "  walsh train --model nano --data data/book --out runs/nano --minutes 10",
     "  walsh train --model 124M --projection hadamard --data data/web --out runs/h124 --tokens 2.5B",
     "  walsh train --out runs/h124 --resume",
+    "  walsh train --model 757M --data data/web --out runs/d757 --gpus 8",
+    "  RANK=0 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 walsh train …   on one machine, RANK=1 on the other",
     "  walsh train --model 757M --data data/web --out runs/x --dry-run"})
 public final class TrainCommand implements Callable<Integer> {
   private static final int INTERRUPTED = 130;
@@ -70,6 +79,9 @@ public final class TrainCommand implements Callable<Integer> {
   @Mixin
   private DeviceOptions compute = new DeviceOptions();
 
+  @Mixin
+  private RankOptions sharing = new RankOptions();
+
   @Option(names = "--validate-every", paramLabel = "STEPS", description = "Steps between validations; a twentieth of the run, but 10 to 250, by default.")
   private @Nullable Integer validateEvery;
 
@@ -87,35 +99,66 @@ public final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    var say = spec.commandLine().getErr();
     var device = compute.device();
-    var plan = resume ? resumed() : planned(device);
-    say.println(Hardware.probe().banner(device.toString()));
-    describe(plan, say);
-    if (dryRun) return 0;
-    var run = new TrainingRun(plan, out, device, DeviceOptions.peakFlops(device, Dtype.named(plan.dtype())),
-        warning -> say.println("walsh: " + warning));
+    var at = sharing.rendezvous(device, System.getenv());
+    boolean first = at.rank() == 0;
+    var draft = resume ? resumed(first) : planned(device, first);
+    if (draft != null) {
+      var unused = Share.of(draft.training(), at.rank(), sharing.size(at));
+    }
+    if (sharing.starts() && !dryRun) return sharing.start(spec);
+    var say = first ? spec.commandLine().getErr() : new PrintWriter(Writer.nullWriter());
+    try (var ranks = Ranks.connect(dryRun ? Rendezvous.ALONE : at, device, this::endHanging)) {
+      var plan = agreed(draft, device, ranks);
+      say.println(Hardware.probe().banner(device.toString()));
+      describe(plan, sharing.size(at), say);
+      return dryRun ? 0 : train(plan, device, ranks, say);
+    }
+  }
+
+  private int train(RunPlan plan, Device device, Ranks ranks, PrintWriter say) {
+    double peak = ranks.isFirst() ? ranks.size() * DeviceOptions.peakFlops(device, Dtype.named(plan.dtype())) : Double.NaN;
+    var run = new TrainingRun(plan, out, device, ranks, peak, warning -> say.println("walsh: " + warning));
     try (var interruption = Interruption.listen()) {
       var outcome = run.run(resume, interruption);
-      report(outcome, spec.commandLine().getOut());
+      ranks.finish();
+      if (ranks.isFirst()) report(outcome, spec.commandLine().getOut());
       return outcome.finished() ? 0 : INTERRUPTED;
     }
   }
 
-  private RunPlan resumed() {
+  /** Another rank is gone, and this one waits for it where no exception reaches. */
+  private void endHanging(UserError error) {
+    var say = spec.commandLine().getErr();
+    say.println("walsh: " + error.getMessage());
+    say.flush();
+    Runtime.getRuntime().halt(CommandLine.ExitCode.USAGE);
+  }
+
+  /** The plan of all ranks: rank 0's, whose minutes are counted by a calibration in which all take part. */
+  private RunPlan agreed(@Nullable RunPlan draft, Device device, Ranks ranks) {
+    if (draft != null && minutes != null) draft = calibrated(draft, minutes, device, ranks);
+    var told = ranks.tell(draft == null ? "" : Json.LINE.writeValueAsString(draft));
+    return ranks.isFirst() && draft != null ? draft : Json.LINE.readValue(told, RunPlan.class);
+  }
+
+  /** What the folder says; nothing where another rank reads it. */
+  private @Nullable RunPlan resumed(boolean first) {
     if (model != null || projection != null || data != null || tokens != null || minutes != null || training.anyGiven()
         || compute.dtypeGiven()) {
       throw new UserError(
           "--resume goes on with what " + out.resolve(RunPlan.FILE) + " says; leave out the options of the model, the data and the recipe");
     }
-    return RunPlan.read(out);
+    return first ? RunPlan.read(out) : null;
   }
 
-  private RunPlan planned(Device device) {
+  /** What the options say, but for the minutes. */
+  private RunPlan planned(Device device, boolean first) {
     if (model == null) throw new UserError("No model was given; add --model nano, another preset, or a .json file");
     if (data == null) throw new UserError("No data was given; add --data DIR with a folder that 'walsh prepare' made");
     if (tokens != null && minutes != null) throw new UserError("--tokens and --minutes exclude each other; give one of them");
-    if (RunPlan.exists(out)) throw new UserError(out + " holds a run already; add --resume to go on with it, or choose another --out");
+    if (first && RunPlan.exists(out))
+      throw new UserError(out + " holds a run already; add --resume to go on with it, or choose another --out");
     var shape = ModelConfig.parse(model);
     if (projection != null) shape = shape.with(Projection.named(projection));
     try (var dataset = Dataset.open(data)) {
@@ -125,16 +168,27 @@ public final class TrainCommand implements Callable<Integer> {
       if (recipe.length() > shape.context()) {
         throw new UserError("--length " + recipe.length() + " is longer than the model's context of " + shape.context() + "; shorten it");
       }
-      var dtype = compute.dtype(device);
+      return plan(shape, recipe, compute.dtype(device), data, validation);
+    }
+  }
+
+  private RunPlan plan(ModelConfig shape, TrainConfig recipe, Dtype dtype, Path text, @Nullable Path held) {
+    int every = validateEvery == null ? Math.clamp(recipe.steps() / 20, 10, 250) : validateEvery;
+    return new RunPlan(shape, recipe, dtype.toString(), text.toAbsolutePath().normalize().toString(),
+        held == null ? null : held.toAbsolutePath().normalize().toString(), every, validationTokens,
+        checkpointEvery == null ? every : checkpointEvery, keep);
+  }
+
+  private RunPlan calibrated(RunPlan draft, double forMinutes, Device device, Ranks ranks) {
+    var shape = draft.model();
+    var recipe = draft.training();
+    var dtype = Dtype.named(draft.dtype());
+    var text = Path.of(draft.data());
+    try (var dataset = Dataset.open(text)) {
       var loader = Loader.shuffled(dataset.train(), recipe.length(), recipe.seed());
-      if (minutes != null) {
-        double seconds = Calibration.secondsPerStep(shape, recipe, loader, device, dtype);
-        recipe = training.recipe(shape, Calibration.tokens(minutes * 60, seconds, recipe.batchTokens()), device == Device.CPU);
-      }
-      int every = validateEvery == null ? Math.clamp(recipe.steps() / 20, 10, 250) : validateEvery;
-      return new RunPlan(shape, recipe, dtype.toString(), data.toAbsolutePath().normalize().toString(),
-          validation == null ? null : validation.toAbsolutePath().normalize().toString(), every, validationTokens,
-          checkpointEvery == null ? every : checkpointEvery, keep);
+      double seconds = Calibration.secondsPerStep(shape, recipe, loader, device, dtype, ranks);
+      long budget = Calibration.tokens(forMinutes * 60, seconds, recipe.batchTokens());
+      return plan(shape, training.recipe(shape, budget, device == Device.CPU), dtype, text, validation);
     }
   }
 
@@ -146,20 +200,22 @@ public final class TrainCommand implements Callable<Integer> {
     return count;
   }
 
-  private static void describe(RunPlan plan, PrintWriter say) {
+  private static void describe(RunPlan plan, int ranks, PrintWriter say) {
     var shape = plan.model();
     var recipe = plan.training();
     var weights = new Weights(Device.META, Dtype.named(plan.dtype()), 0);
     var model = new Gpt(shape, weights);
     var cost = model.cost(recipe.length());
-    var memory = Trainer.footprint(model, weights, recipe);
+    var memory = Trainer.footprint(model, weights, recipe, ranks);
+    var share = Share.of(recipe, 0, ranks);
     say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.projection(),
         shape.layers(), shape.width(), shape.heads(), weights.elements(), cost.training() / 1e6);
-    say.printf(Locale.ROOT, "train   %,d tokens in %,d steps of %,d (%d × %d sequences of %,d), lr %.2g, %s%n", recipe.tokens(),
-        recipe.steps(), recipe.batchTokens(), recipe.accumulation(), recipe.microBatch(), recipe.length(), recipe.learningRate(),
+    say.printf(Locale.ROOT, "train   %,d tokens in %,d steps of %,d (%s%d × %d sequences of %,d), lr %.2g, %s%n", recipe.tokens(),
+        recipe.steps(), recipe.batchTokens(), ranks == 1 ? "" : ranks + " ranks × ", share.passes(), share.microBatch(), recipe.length(),
+        recipe.learningRate(),
         plan.dtype());
-    say.printf(Locale.ROOT, "memory  %,d MiB: weights %,d, gradients %,d, moments %,d, activations %,d%n", mib(memory.total()),
-        mib(memory.weights()), mib(memory.gradients()), mib(memory.moments()), mib(memory.activations()));
+    say.printf(Locale.ROOT, "memory  %,d MiB%s: weights %,d, gradients %,d, moments %,d, activations %,d%n", mib(memory.total()),
+        ranks == 1 ? "" : " a rank", mib(memory.weights()), mib(memory.gradients()), mib(memory.moments()), mib(memory.activations()));
     say.flush();
     weights.close();
   }

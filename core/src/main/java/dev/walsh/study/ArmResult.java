@@ -63,7 +63,7 @@ record ArmResult(String name, long parameters, long attentionParameters, double 
           .map(Seed::read).toList();
       return new ArmResult(arm.name(), weights.elements(), Objects.requireNonNull(costs.get(Gpt.ATTENTION)).parameters(),
           model.cost(length).training(),
-          Trainer.footprint(model, weights, comparison.recipe()), seeds);
+          Trainer.footprint(model, weights, comparison.recipe(), 1), seeds);
     } finally {
       weights.close();
     }

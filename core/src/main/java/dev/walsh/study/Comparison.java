@@ -6,6 +6,7 @@ import dev.walsh.data.Loader;
 import dev.walsh.measure.Progress;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
 import dev.walsh.train.Calibration;
 import dev.walsh.train.Interruption;
 import dev.walsh.train.RunPlan;
@@ -37,7 +38,7 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
     double seconds = 0;
     for (var arm : arms) {
       seconds += Calibration.secondsPerStep(arm.model(), recipe, Loader.shuffled(data.train(), recipe.length(), recipe.seed()), device,
-          dtype);
+          dtype, Ranks.alone());
     }
     return Calibration.tokens(minutes * 60 / seeds, seconds, recipe.batchTokens());
   }

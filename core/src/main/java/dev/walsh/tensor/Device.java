@@ -34,13 +34,18 @@ public enum Device {
 
   /** Whether libtorch was built for CUDA and sees a GPU. */
   public static boolean hasCuda() {
+    return gpus() > 0;
+  }
+
+  /** The number of GPUs that libtorch sees; 0 where it was not built for CUDA. */
+  public static int gpus() {
     try {
       // libtorch knows of no GPU before its CUDA half is loaded.
       Loader.load(torch_cuda.class);
     } catch (LinkageError e) {
-      return false;
+      return 0;
     }
-    return torch.hasCUDA() && torch_cuda.device_count() > 0;
+    return torch.hasCUDA() ? torch_cuda.device_count() : 0;
   }
 
   /** Bounds the threads of libtorch and of the BLAS below it; results in bf16 depend on their number. */

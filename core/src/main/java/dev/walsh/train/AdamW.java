@@ -46,16 +46,12 @@ final class AdamW implements AutoCloseable {
       secondMoment = scope.keep(torch.zeros_like(weight.master()));
     }
 
-    /** Takes the gradient that backward left at the value. */
-    void take(Scope scope) {
-      var fresh = weight.value().grad();
-      if (!fresh.defined()) throw new IllegalStateException("backward left no gradient for " + weight.name());
+    void add(Tensor fresh, Scope scope) {
       if (gradient == null) {
         gradient = scope.keep(fresh.to(weight.master().scalar_type()));
       } else {
         gradient.add_(fresh);
       }
-      weight.value().mutable_grad().reset();
     }
 
     Tensor gradient() {
@@ -81,7 +77,23 @@ final class AdamW implements AutoCloseable {
   /** Adds the gradients of one pass to those of the step, and clears them where backward left them. */
   void accumulate() {
     try (var scope = Scope.withoutGradients()) {
-      for (var state : states.values()) state.take(scope);
+      accumulate(weights.all().stream().map(AdamW::take).toList());
+    }
+  }
+
+  private static Tensor take(Weight weight) {
+    // grad() is but a reference to where the gradient is kept.
+    var gradient = new Tensor(weight.value().grad());
+    if (!gradient.defined()) throw new IllegalStateException("backward left no gradient for " + weight.name());
+    weight.value().mutable_grad().reset();
+    return gradient;
+  }
+
+  /** Adds gradients that are elsewhere, in the order of the weights, to those of the step; they may change in it, as it scales them. */
+  void accumulate(List<Tensor> gradients) {
+    try (var scope = Scope.withoutGradients()) {
+      var each = gradients.iterator();
+      for (var state : states.values()) state.add(each.next(), scope);
     }
   }
 

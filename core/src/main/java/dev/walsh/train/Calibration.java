@@ -5,6 +5,7 @@ import dev.walsh.config.TrainConfig;
 import dev.walsh.data.Loader;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
 import java.util.Arrays;
 
 /** How long a training step takes here: some steps of a model that is thrown away. */
@@ -14,9 +15,9 @@ public final class Calibration {
 
   private Calibration() {}
 
-  /** The median seconds of a step. */
-  public static double secondsPerStep(ModelConfig model, TrainConfig training, Loader loader, Device device, Dtype dtype) {
-    try (var trainer = new Trainer(model, training, loader, device, dtype)) {
+  /** The median seconds of a step that ranks share. */
+  public static double secondsPerStep(ModelConfig model, TrainConfig training, Loader loader, Device device, Dtype dtype, Ranks ranks) {
+    try (var trainer = new Trainer(model, training, loader, device, dtype, Execution.GRAPH, ranks)) {
       for (int i = 0; i < WARM_UP; i++) trainer.step();
       var seconds = new double[STEPS];
       for (int i = 0; i < STEPS; i++) seconds[i] = trainer.step().seconds();

@@ -42,6 +42,11 @@ public final class MetricsLog implements AutoCloseable {
     }
   }
 
+  /** A log that nobody reads. */
+  public static MetricsLog none() {
+    return new MetricsLog(Path.of(FILE), Writer.nullWriter());
+  }
+
   private static UserError cannotWrite(Path file, IOException e) {
     return new UserError(
         "Cannot write " + file + " (" + e.getMessage() + "); make room on the disk or check its permissions, then go on with --resume", e);

@@ -2,74 +2,101 @@ package dev.walsh.train;
 
 import dev.walsh.config.TrainConfig;
 import dev.walsh.model.Gpt;
-import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
- * What one optimizer step computes, on tensors that stay where they are: a batch and a learning rate go in, a loss and a gradient norm come
- * out, and nothing on the way is read back, so that a graph of the GPU can hold all of it.
+ * What one rank computes in one optimizer step, on tensors that stay where they are: its share of a batch and a learning rate go in, the loss
+ * of the whole batch and a gradient norm come out, and nothing on the way is read back, so that a graph of the GPU can hold all of it.
  */
 final class StepWork implements AutoCloseable {
-  private final TrainConfig config;
+  private final Share share;
   private final Gpt model;
   private final AdamW optimizer;
+  private final Ranks ranks;
+  private final @Nullable GradientExchange exchange;
   private final Tensor ids;
   private final Tensor targets;
   private final Tensor learningRate;
-  // Loss and gradient norm, so that both are fetched at once.
+  private final Tensor wish;
+  // The loss, the ranks that wish to stop, and the gradient norm, so that all are fetched at once.
   private final Tensor results;
 
-  StepWork(TrainConfig config, Gpt model, AdamW optimizer, Device device) {
-    this.config = config;
+  /**
+   * What came of a step.
+   *
+   * @param stopping whether a rank wished to stop after it
+   */
+  record Results(double loss, boolean stopping, double gradientNorm) {}
+
+  StepWork(TrainConfig config, Share share, Gpt model, Weights weights, AdamW optimizer, Ranks ranks) {
+    this.share = share;
     this.model = model;
     this.optimizer = optimizer;
+    this.ranks = ranks;
+    exchange = ranks.isAlone() ? null : new GradientExchange(weights, ranks, share.passes());
     try (var scope = Scope.withoutGradients()) {
-      long[] shape = {config.accumulation(), config.microBatch(), config.length()};
+      var device = weights.device();
+      long[] shape = {share.passes(), share.microBatch(), config.length()};
       ids = scope.keep(torch.zeros(shape, device.options(Dtype.I64)));
       targets = scope.keep(torch.zeros(shape, device.options(Dtype.I64)));
       learningRate = scope.keep(torch.zeros(new long[] {}, device.options(Dtype.F32)));
-      results = scope.keep(torch.zeros(new long[] {2}, device.options(Dtype.F64)));
+      wish = scope.keep(torch.zeros(new long[] {1}, device.options(Dtype.F64)));
+      results = scope.keep(torch.zeros(new long[] {3}, device.options(Dtype.F64)));
     }
   }
 
-  /** What the next {@link #run} works on. */
-  void give(Feed feed, double rate) {
+  /** What the next {@link #run} works on, and whether this rank wishes to stop after it. */
+  void give(Feed feed, double rate, boolean stop) {
     feed.next(ids, targets);
     learningRate.fill_(new Scalar(rate));
+    wish.fill_(new Scalar(stop ? 1.0 : 0.0));
   }
 
   /** The passes of a step, then the optimizer. */
   void run() {
     try (var scope = Scope.open()) {
       results.zero_();
-      for (int pass = 0; pass < config.accumulation(); pass++) pass(pass);
-      results.narrow(0, 1, 1).copy_(optimizer.step(learningRate).view(1));
+      results.narrow(0, 1, 1).copy_(wish);
+      for (int pass = 0; pass < share.passes(); pass++) pass(pass);
+      if (exchange != null) optimizer.accumulate(exchange.gradients());
+      ranks.sum(results.narrow(0, 0, 2));
+      results.narrow(0, 2, 1).copy_(optimizer.step(learningRate).view(1));
     }
   }
 
+  /** One pass; the losses of all passes of all ranks add up to the mean over the batch, and so do their gradients. */
   private void pass(int pass) {
     try (var scope = Scope.open()) {
-      var loss = model.loss(ids.select(0, pass), targets.select(0, pass)).mul(new Scalar(1.0 / config.accumulation()));
-      loss.backward();
-      optimizer.accumulate();
+      double weight = 1.0 / (share.passes() * share.ranks());
+      var loss = model.loss(ids.select(0, pass), targets.select(0, pass)).mul(new Scalar(weight));
+      if (exchange == null) {
+        loss.backward();
+        optimizer.accumulate();
+      } else {
+        exchange.backward(loss);
+      }
       results.narrow(0, 0, 1).add_(loss.detach());
     }
   }
 
-  /** Loss and gradient norm of the latest run; waits for it. */
-  double[] results() {
+  /** The results of the latest run; waits for it. */
+  Results results() {
     try (var scope = Scope.open()) {
       var host = results.cpu();
-      return new double[] {host.get(0).item_double(), host.get(1).item_double()};
+      return new Results(host.get(0).item_double(), host.get(1).item_double() > 0, host.get(2).item_double());
     }
   }
 
   @Override
   public void close() {
-    for (var t : new Tensor[] {ids, targets, learningRate, results}) t.close();
+    if (exchange != null) exchange.close();
+    for (var t : new Tensor[] {ids, targets, learningRate, wish, results}) t.close();
   }
 }

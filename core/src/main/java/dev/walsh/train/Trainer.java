@@ -11,14 +11,20 @@ import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
+import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
+import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /** One model in training: its weights, its optimizer and its place in the data, moved one step at a time. */
 public final class Trainer implements AutoCloseable {
   private final TrainConfig config;
+  private final Ranks ranks;
+  private final Share share;
   private final Weights weights;
   private final Gpt model;
   private final AdamW optimizer;
@@ -30,18 +36,25 @@ public final class Trainer implements AutoCloseable {
 
   /** A fresh model; {@link #restore} replaces it by an earlier state. */
   public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype) {
-    this(modelConfig, config, loader, device, dtype, Execution.GRAPH);
+    this(modelConfig, config, loader, device, dtype, Execution.GRAPH, Ranks.alone());
   }
 
-  /** A fresh model whose steps reach the device in a way of choice, with the same results but for rounding. */
-  public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype, Execution execution) {
+  /**
+   * A fresh model whose steps reach the device in a way of choice and are shared among ranks, with the same results but for rounding. All
+   * ranks then call the same methods in the same order.
+   *
+   * @throws dev.walsh.config.UserError where so many ranks cannot share a step's batch
+   */
+  public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype, Execution execution, Ranks ranks) {
     this.config = config;
+    this.ranks = ranks;
+    share = Share.of(config, ranks.rank(), ranks.size());
     weights = new Weights(device, dtype, config.seed());
     model = new Gpt(modelConfig, weights);
     optimizer = new AdamW(weights, config);
     schedule = new Schedule(config);
-    feed = new Feed(loader, config, device);
-    work = new StepWork(config, model, optimizer, device);
+    feed = new Feed(loader, share, device);
+    work = new StepWork(config, share, model, weights, optimizer, ranks);
     runner = new StepRunner(work::run, device, execution);
   }
 
@@ -63,24 +76,30 @@ public final class Trainer implements AutoCloseable {
   }
 
   public Footprint footprint() {
-    return footprint(model, weights, config);
+    return footprint(model, weights, config, share.ranks());
   }
 
-  /** The memory that training a model by a recipe takes; the weights may be without memory themselves. */
-  public static Footprint footprint(Gpt model, Weights weights, TrainConfig config) {
-    return Footprint.of(model, weights, config.microBatch(), config.length());
+  /** The memory that one of {@code ranks} takes to train a model by a recipe; the weights may be without memory themselves. */
+  public static Footprint footprint(Gpt model, Weights weights, TrainConfig config, int ranks) {
+    return Footprint.of(model, weights, Share.of(config, 0, ranks).microBatch(), config.length());
   }
 
   /** One optimizer step. If its report is not finite, the weights were left as they were. */
   public StepReport step() {
+    return step(false);
+  }
+
+  /** One optimizer step, and a wish for it to be the last: if any rank has it, all reports say so. */
+  public StepReport step(boolean stop) {
     long start = System.nanoTime();
     double learningRate = schedule.learningRate(step);
-    work.give(feed, learningRate);
+    work.give(feed, learningRate, stop);
     runner.run();
     feed.readAhead();
     var results = work.results();
     step++;
-    return new StepReport(step, step * config.batchTokens(), results[0], learningRate, results[1], (System.nanoTime() - start) * 1e-9);
+    return new StepReport(step, step * config.batchTokens(), results.loss(), learningRate, results.gradientNorm(),
+        (System.nanoTime() - start) * 1e-9, results.stopping());
   }
 
   /** Windows from all over the held-out text, the same ones in the same order for every run. */
@@ -88,21 +107,26 @@ public final class Trainer implements AutoCloseable {
     return Loader.shuffled(data.val(), length, 0);
   }
 
-  /** The mean loss over the first {@code tokens} tokens of a {@link #validationLoader}, in nats a token. */
+  /** The mean loss over the first {@code tokens} tokens of a {@link #validationLoader}, in nats a token; each rank computes a part of it. */
   public double validate(Loader validation, long tokens) {
     int length = config.length();
-    validation.seek(0);
     long windows = Math.clamp(tokens / length, 1, validation.windows());
-    double sum = 0;
-    for (long done = 0; done < windows;) {
-      int size = (int) Math.min(config.microBatch(), windows - done);
-      try (var scope = Scope.withoutGradients()) {
-        var batch = batch(validation, size, length, weights.device());
-        sum += model.loss(batch.ids, batch.targets).item_double() * size;
+    long end = windows * (share.rank() + 1) / share.ranks();
+    long begin = windows * share.rank() / share.ranks();
+    validation.seek(begin);
+    try (var scope = Scope.withoutGradients()) {
+      var sum = torch.zeros(new long[] {1}, weights.device().options(Dtype.F64));
+      for (long done = begin; done < end;) {
+        int size = (int) Math.min(share.microBatch(), end - done);
+        try (var inner = Scope.withoutGradients()) {
+          var batch = batch(validation, size, length, weights.device());
+          sum.add_(new Scalar(model.loss(batch.ids, batch.targets).item_double() * size));
+        }
+        done += size;
       }
-      done += size;
+      ranks.sum(sum);
+      return sum.item_double() / windows;
     }
-    return sum / windows;
   }
 
   private record Batch(Tensor ids, Tensor targets) {}
@@ -140,6 +164,19 @@ public final class Trainer implements AutoCloseable {
     optimizer.load(savedOptimizer);
     step = steps;
     feed.seek(steps);
+  }
+
+  /** Gives all ranks the state of rank 0, which alone need have been restored. */
+  public void agree() {
+    if (ranks.isAlone()) return;
+    try (var scope = Scope.withoutGradients()) {
+      var place = torch.full(new long[] {1}, new Scalar(step), weights.device().options(Dtype.I64));
+      ranks.broadcast(place);
+      step = place.item_long();
+      for (var state : List.of(weights.masters(), optimizer.tensors())) state.values().forEach(ranks::broadcast);
+      weights.refresh();
+    }
+    feed.seek(step);
   }
 
   @Override

@@ -11,6 +11,7 @@ import dev.walsh.data.Loader;
 import dev.walsh.measure.Progress;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
 import java.nio.file.Path;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
@@ -30,17 +31,20 @@ public final class TrainingRun {
   private final RunPlan plan;
   private final Path folder;
   private final Device device;
+  private final Ranks ranks;
   private final double peakFlops;
   private final Consumer<String> warnings;
 
   /**
-   * @param peakFlops operations a second that a matrix product reaches on the device, the measure of MFU
+   * @param ranks that share the run, each with the same plan; the first alone touches the folder
+   * @param peakFlops operations a second that matrix products reach on the devices of all ranks, the measure of MFU
    * @param warnings receives what went wrong without stopping the run, a sentence each
    */
-  public TrainingRun(RunPlan plan, Path folder, Device device, double peakFlops, Consumer<String> warnings) {
+  public TrainingRun(RunPlan plan, Path folder, Device device, Ranks ranks, double peakFlops, Consumer<String> warnings) {
     this.plan = plan;
     this.folder = folder;
     this.device = device;
+    this.ranks = ranks;
     this.peakFlops = peakFlops;
     this.warnings = warnings;
   }
@@ -48,12 +52,13 @@ public final class TrainingRun {
   /** Trains to the end, or until interrupted; goes on from the last sound checkpoint if {@code resume}. */
   public Outcome run(boolean resume, Interruption interruption) {
     var validationFolder = plan.validation() == null ? plan.data() : plan.validation();
-    try (var lock = RunLock.acquire(folder);
+    try (var lock = ranks.isFirst() ? RunLock.acquire(folder) : null;
         var data = Dataset.open(Path.of(plan.data()));
         var held = Dataset.open(Path.of(validationFolder))) {
-      if (!resume) plan.write(folder);
+      if (ranks.isFirst() && !resume) plan.write(folder);
       try (var session = new Session(data, held)) {
-        if (resume) session.restore();
+        if (ranks.isFirst() && resume) session.restore();
+        session.trainer.agree();
         return session.run(interruption);
       }
     }
@@ -73,19 +78,25 @@ public final class TrainingRun {
       int length = plan.training().length();
       validation = Trainer.validationLoader(held, length);
       trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device,
-          Dtype.named(plan.dtype()));
+          Dtype.named(plan.dtype()), Execution.GRAPH, ranks);
     }
 
     Outcome run(Interruption interruption) {
       var training = plan.training();
       double memory = trainer.footprint().total() / (double) (1 << 20);
       double flops = trainer.model().cost(training.length()).training();
-      try (var log = MetricsLog.after(trainer.stepsTaken(), folder);
-          var progress = Progress.start("train", "steps", training.steps())) {
+      try (var log = ranks.isFirst() ? MetricsLog.after(trainer.stepsTaken(), folder) : MetricsLog.none();
+          var progress = ranks.isFirst() ? Progress.start("train", "steps", training.steps()) : Progress.quiet()) {
         progress.stepTo(trainer.stepsTaken());
-        while (!trainer.isDone() && !interruption.isRequested()) {
-          var report = trainer.step();
-          if (!report.isFinite()) throw notFinite(report);
+        boolean stopping = ranks.isAlone() && interruption.isRequested();
+        while (!trainer.isDone() && !stopping) {
+          var report = trainer.step(interruption.isRequested());
+          if (!report.isFinite()) {
+            if (ranks.isFirst()) throw notFinite(report);
+            break;
+          }
+          // A wish that comes during a step is known to this rank alone, and ranks must stop after the same.
+          stopping = ranks.isAlone() ? interruption.isRequested() : report.stopping();
           seconds += report.seconds();
           double rate = training.batchTokens() / report.seconds();
           log.write(new Metric(report.step(), report.tokens(), seconds, report.loss(), report.learningRate(), report.gradientNorm(), rate,
@@ -96,7 +107,8 @@ public final class TrainingRun {
             validationLoss = trainer.validate(validation, plan.validationTokens());
             log.write(Metric.validation(step, report.tokens(), seconds, validationLoss));
           }
-          if (step % plan.checkpointEvery() == 0 || trainer.isDone() || interruption.isRequested()) save(validates);
+          boolean saves = step % plan.checkpointEvery() == 0 || trainer.isDone() || stopping;
+          if (saves && ranks.isFirst()) save(validates);
           progress.stepTo(step);
           progress.note("loss %.3f%s, %,.0f tokens/s".formatted(report.loss(),
               Double.isNaN(validationLoss) ? "" : ", val %.3f".formatted(validationLoss), rate));

@@ -5,6 +5,7 @@ import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,7 +34,7 @@ final class StepRunnerTest {
     var losses = new ArrayList<Double>();
     try (var data = Dataset.open(text);
         var trainer = new Trainer(TinyRun.MODEL.with(Projection.named(projection)), TinyRun.recipe(steps),
-            Loader.shuffled(data.train(), 16, 0), device, dtype, execution)) {
+            Loader.shuffled(data.train(), 16, 0), device, dtype, execution, Ranks.alone())) {
       for (int i = 0; i < steps; i++) losses.add(trainer.step().loss());
     }
     return losses;

@@ -7,6 +7,7 @@ import dev.walsh.data.Corpus;
 import dev.walsh.data.Preparation;
 import dev.walsh.measure.Progress;
 import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Ranks;
 import dev.walsh.text.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -59,7 +60,7 @@ public final class TinyRun {
   public static Path train(Path parent, String name, Projection projection) {
     var run = parent.resolve(name);
     try (var interruption = Interruption.listen()) {
-      var unused = new TrainingRun(plan(data(parent), projection), run, Device.CPU, 1e12, _ -> {}).run(false, interruption);
+      var unused = new TrainingRun(plan(data(parent), projection), run, Device.CPU, Ranks.alone(), 1e12, _ -> {}).run(false, interruption);
     }
     return run;
   }

@@ -3,6 +3,7 @@ package dev.walsh.train;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Ranks;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,7 +33,7 @@ final class TrainingRunTest {
 
   private TrainingRun.Outcome run(RunPlan plan, Path out, boolean resume) {
     try (var interruption = Interruption.listen()) {
-      return new TrainingRun(plan, out, Device.CPU, 1e12, warnings::add).run(resume, interruption);
+      return new TrainingRun(plan, out, Device.CPU, Ranks.alone(), 1e12, warnings::add).run(resume, interruption);
     }
   }
 
