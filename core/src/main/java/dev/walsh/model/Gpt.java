@@ -1,6 +1,9 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.CausalAttention;
+import dev.walsh.kernels.nn.Embedding;
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
@@ -25,8 +28,9 @@ public final class Gpt {
   public Gpt(ModelConfig config, Weights weights) {
     this.config = config;
     embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
-    var rope = new Rope(config, weights.at("rope"));
-    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, weights.at("h").at(Integer.toString(i))));
+    var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
+    var softmax = new CausalAttention(config.context(), weights.at("softmax"));
+    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i))));
     finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 
@@ -36,7 +40,7 @@ public final class Gpt {
 
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
-    var x = torch.embedding(embedding, ids);
+    var x = Embedding.apply(embedding, ids);
     var stream = new Joined(x, Norm.apply(x, blocks.getFirst().gain()));
     for (int i = 0; i < blocks.size(); i++) {
       stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);

@@ -1,6 +1,7 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.SwiGlu;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -19,8 +20,7 @@ final class Mlp {
 
   /** n: (B,T,C) -> (B,T,F). */
   Tensor apply(Tensor n) {
-    var halves = torch.linear(n, gateAndUp).chunk(2, -1);
-    return torch.silu(halves.get(0)).mul(halves.get(1));
+    return SwiGlu.apply(torch.linear(n, gateAndUp));
   }
 
   Cost cost() {

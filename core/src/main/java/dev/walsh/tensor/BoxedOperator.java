@@ -28,8 +28,19 @@ public final class BoxedOperator {
 
   /** Runs the operator on exactly its arguments: too few would be read past the end of the stack. */
   public void call(IValue... arguments) {
+    run(arguments);
+  }
+
+  /** Runs an operator whose one result is an int. */
+  public long callForInt(IValue... arguments) {
+    return run(arguments).get(0).toInt();
+  }
+
+  private IValueVector run(IValue... arguments) {
     if (arguments.length != arity) throw new IllegalArgumentException(arguments.length + " arguments for an operator of " + arity);
-    operator.callBoxed(new IValueVector(arguments));
+    var stack = new IValueVector(arguments);
+    operator.callBoxed(stack);
+    return stack;
   }
 
   /** A boxed list of tensors. */
