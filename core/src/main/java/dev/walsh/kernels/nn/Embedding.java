@@ -23,7 +23,7 @@ public final class Embedding {
 
   private static final Map<Shape, Embedding> COMPILED = new ConcurrentHashMap<>();
   private static final int LANES = 32;
-  private static final int WARPS = 8;
+  private static final int WARPS = 16;
 
   private final int slices;
   private final CudaModule.Kernel kernel;
