@@ -20,17 +20,26 @@ public final class Gpt {
   public static final String ATTENTION = "attention";
 
   private final ModelConfig config;
+  private final Kernels kernels;
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
   private final Tensor finalGain;
 
   /** Makes the weights of a model in {@code weights}. */
   public Gpt(ModelConfig config, Weights weights) {
+    this(config, weights, Kernels.FUSED);
+  }
+
+  /** Makes the weights of a model in {@code weights}; it computes the same with other kernels, but for rounding. */
+  public Gpt(ModelConfig config, Weights weights, Kernels kernels) {
     this.config = config;
+    this.kernels = kernels;
     embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
     var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
     var softmax = new CausalAttention(config.context(), weights.at("softmax"));
-    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i))));
+    for (int i = 0; i < config.layers(); i++) {
+      blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
+    }
     finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 
@@ -40,7 +49,7 @@ public final class Gpt {
 
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
-    var x = Embedding.apply(embedding, ids);
+    var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
     var stream = new Joined(x, Norm.apply(x, blocks.getFirst().gain()));
     for (int i = 0; i < blocks.size(); i++) {
       stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);

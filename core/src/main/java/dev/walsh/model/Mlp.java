@@ -11,8 +11,10 @@ final class Mlp {
   private final int width;
   private final int hidden;
   private final Tensor gateAndUp;
+  private final Kernels kernels;
 
-  Mlp(ModelConfig config, Weights.Path path) {
+  Mlp(ModelConfig config, Weights.Path path, Kernels kernels) {
+    this.kernels = kernels;
     width = config.width();
     hidden = config.hidden();
     gateAndUp = path.normal("gate_up.weight", Init.DEVIATION, 2L * hidden, width);
@@ -20,7 +22,8 @@ final class Mlp {
 
   /** n: (B,T,C) -> (B,T,F). */
   Tensor apply(Tensor n) {
-    return SwiGlu.apply(torch.linear(n, gateAndUp));
+    var packed = torch.linear(n, gateAndUp);
+    return kernels == Kernels.PLAIN ? SwiGlu.plain(packed) : SwiGlu.apply(packed);
   }
 
   Cost cost() {

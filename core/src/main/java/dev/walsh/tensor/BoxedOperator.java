@@ -24,9 +24,10 @@ public final class BoxedOperator {
    * Finds an operator, which outlives every scope.
    *
    * @param name such as {@code aten::_fused_adamw_}
+   * @param overload its variant, empty for the one without a name
    */
-  public BoxedOperator(String name) {
-    operator = Dispatcher.singleton().findSchemaOrThrow(name, "").retainReference();
+  public BoxedOperator(String name, String overload) {
+    operator = Dispatcher.singleton().findSchemaOrThrow(name, overload).retainReference();
     arity = operator.schema().arguments().limit();
   }
 

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class AdamW implements AutoCloseable {
   private static final double EPSILON = 1e-8;
-  private static final BoxedOperator FUSED = new BoxedOperator("aten::_fused_adamw_");
+  private static final BoxedOperator FUSED = new BoxedOperator("aten::_fused_adamw_", "tensor_lr");
 
   private final Weights weights;
   private final TrainConfig config;
@@ -86,28 +86,27 @@ final class AdamW implements AutoCloseable {
   }
 
   /**
-   * Moves all weights by the step's gradients, unless they are not finite.
+   * Moves all weights by the step's gradients, unless they are not finite. Nothing waits for the device.
    *
-   * @return the global norm of the gradients before clipping
+   * @param learningRate a float32 scalar on the weights' device
+   * @return the global norm of the gradients before clipping, a scalar on the device
    */
-  double step(double learningRate) {
+  Tensor step(Tensor learningRate) {
     try (var scope = Scope.withoutGradients()) {
       var squares = new TensorVector();
       for (var state : states.values()) squares.push_back(state.gradient().norm());
       var norm = torch.stack(squares).norm();
-      double value = norm.item_double();
-      if (Double.isFinite(value)) {
-        stepCount.add_(new Scalar(1));
-        var scale = norm.div(new Scalar(config.clip())).clamp_min(new Scalar(1));
-        for (var decay : Decay.values()) move(decay, learningRate, scale);
-        weights.refresh();
-      }
+      var spoilt = norm.isfinite().logical_not().to(Dtype.F32.scalarType());
+      stepCount.add_(spoilt.neg().add(new Scalar(1)));
+      var scale = norm.div(new Scalar(config.clip())).clamp_min(new Scalar(1)).to(Dtype.F32.scalarType());
+      for (var decay : Decay.values()) move(decay, learningRate, scale, spoilt);
+      weights.refresh();
       states.values().forEach(State::dropGradient);
-      return value;
+      return scope.escape(norm);
     }
   }
 
-  private void move(Decay decay, double learningRate, Tensor gradientDivisor) {
+  private void move(Decay decay, Tensor learningRate, Tensor gradientDivisor, Tensor skipped) {
     var group = states.values().stream().filter(s -> s.weight.decay() == decay).toList();
     var masters = new ArrayList<Tensor>();
     var gradients = new ArrayList<Tensor>();
@@ -124,7 +123,7 @@ final class AdamW implements AutoCloseable {
     FUSED.call(BoxedOperator.list(masters), BoxedOperator.list(gradients), BoxedOperator.list(first), BoxedOperator.list(second), noAmsgrad,
         BoxedOperator.list(Collections.nCopies(group.size(), stepCount)), new IValue(learningRate), new IValue(config.beta1()),
         new IValue(config.beta2()), new IValue(weightDecay), new IValue(EPSILON), new IValue(false), new IValue(false),
-        new IValue(gradientDivisor), new IValue());
+        new IValue(gradientDivisor), new IValue(skipped));
   }
 
   /** The moments by name, and the number of steps: what a checkpoint keeps. */

@@ -26,6 +26,7 @@ final class GptTest {
   void parametersAreCounted(String preset, long dense, long hadamard) {
     assertThat(parameters(preset, "dense")).isEqualTo(dense);
     assertThat(parameters(preset, "hadamard")).isEqualTo(hadamard);
+    assertThat(parameters(preset, "hadamard-folded")).isEqualTo(hadamard);
   }
 
   private static long parameters(String preset, String projection) {
@@ -42,7 +43,7 @@ final class GptTest {
   private static final ModelConfig SMALL = new ModelConfig(2, 12, 2, 20, 6, 61, Projection.named("dense"));
 
   @ParameterizedTest
-  @ValueSource(strings = {"dense", "hadamard", "identity"})
+  @ValueSource(strings = {"dense", "hadamard", "hadamard-folded", "identity"})
   void gradientsAgreeWithFiniteDifferences(String projection) {
     try (var scope = Scope.open()) {
       var weights = new Weights(Device.CPU, Dtype.F64, 3);

@@ -10,14 +10,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 final class BoxedOperatorTest {
   @Test
   void tooFewArgumentsAreRefused() {
-    assertThatThrownBy(() -> new BoxedOperator("aten::_fused_sdp_choice").call()).hasMessage("0 arguments for an operator of 8");
+    assertThatThrownBy(() -> new BoxedOperator("aten::_fused_sdp_choice", "").call()).hasMessage("0 arguments for an operator of 8");
   }
 
   @Test
   void anOperatorOutlivesTheScopeItWasFoundIn() {
     BoxedOperator operator;
     try (var scope = Scope.open()) {
-      operator = new BoxedOperator("aten::_fused_sdp_choice");
+      operator = new BoxedOperator("aten::_fused_sdp_choice", "");
     }
     try (var scope = Scope.open()) {
       var q = torch.randn(1, 1, 2, 4);

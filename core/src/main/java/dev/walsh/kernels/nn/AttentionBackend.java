@@ -32,7 +32,7 @@ enum AttentionBackend {
   }
 
   private static final Map<Shape, AttentionBackend> FASTEST = new ConcurrentHashMap<>();
-  private static final BoxedOperator CHOICE = new BoxedOperator("aten::_fused_sdp_choice");
+  private static final BoxedOperator CHOICE = new BoxedOperator("aten::_fused_sdp_choice", "");
   private static final int ROUNDS = 5;
 
   private final SDPBackend number;

@@ -6,8 +6,6 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -21,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 public final class Embedding {
   private record Shape(Dtype dtype, int width) {}
 
-  private static final Map<Shape, Embedding> COMPILED = new ConcurrentHashMap<>();
+  private static final KernelCache<Shape, Embedding> KERNELS = new KernelCache<>("Gradients of the embedding", Embedding::new);
   private static final int LANES = 32;
   private static final int WARPS = 16;
 
@@ -29,24 +27,25 @@ public final class Embedding {
   private final CudaModule.Kernel kernel;
 
   private Embedding(Shape shape) {
-    int vector = CudaText.vector(shape.dtype, shape.width);
+    int vector = KernelText.vector(shape.dtype, shape.width);
     slices = Math.ceilDiv(shape.width, LANES * vector);
-    kernel = CudaText.compile("embedding.cu", shape.dtype, vector, "WIDTH=" + shape.width, "WARPS=" + WARPS).kernel("embedding_backward",
+    kernel = KernelText.compile("embedding", shape.dtype, vector, "WIDTH=" + shape.width, "WARPS=" + WARPS).kernel("embedding_backward",
         0);
   }
 
   /** weight: (V,C), ids: (…) int64, each below V -> (…,C). */
   public static Tensor apply(Tensor weight, Tensor ids) {
-    return CudaText.covers(weight) && CustomGradient.isWanted(weight) ? withGradient(weight, ids) : plain(weight, ids);
+    if (!KernelText.covers(weight) || !CustomGradient.isWanted(weight)) return plain(weight, ids);
+    var kernels = KERNELS.of(new Shape(Dtype.of(weight), (int) weight.size(1)));
+    return kernels == null ? plain(weight, ids) : withGradient(weight, ids, kernels);
   }
 
   /** The same in libtorch's own operator, whose gradient ours must agree with. */
-  static Tensor plain(Tensor weight, Tensor ids) {
+  public static Tensor plain(Tensor weight, Tensor ids) {
     return torch.embedding(weight, ids);
   }
 
-  private static Tensor withGradient(Tensor weight, Tensor ids) {
-    var kernels = COMPILED.computeIfAbsent(new Shape(Dtype.of(weight), (int) weight.size(1)), Embedding::new);
+  private static Tensor withGradient(Tensor weight, Tensor ids, Embedding kernels) {
     Tensor out;
     try (var scope = Scope.withoutGradients()) {
       out = scope.escape(plain(weight, ids));

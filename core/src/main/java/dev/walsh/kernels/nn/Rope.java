@@ -4,12 +4,11 @@ import dev.walsh.tensor.CudaModule;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.KernelUnavailable;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -23,7 +22,7 @@ public final class Rope {
   /** Queries, keys and values, (B,H,T,D) each. */
   public record Heads(Tensor query, Tensor key, Tensor value) {}
 
-  private static final Map<Shape, Kernels> COMPILED = new ConcurrentHashMap<>();
+  private static final KernelCache<Shape, Kernels> KERNELS = new KernelCache<>("Rotations of queries and keys", Kernels::new);
 
   private final int headWidth;
   // (context,1,D/2), to be broadcast over heads.
@@ -61,11 +60,13 @@ public final class Rope {
    * @param packed (B,T,3C): query, key and value
    */
   public Heads apply(Tensor packed) {
-    return CudaText.covers(packed) && packed.is_contiguous() && headWidth <= Kernels.WIDEST_HEAD ? fused(packed) : plain(packed);
+    if (!KernelText.covers(packed) || !packed.is_contiguous()) return plain(packed);
+    var kernels = KERNELS.of(new Shape(Dtype.of(packed), (int) (packed.size(2) / 3 / headWidth), headWidth));
+    return kernels == null ? plain(packed) : fused(packed, kernels);
   }
 
   /** The same in libtorch's own operators, which the kernel must agree with. packed: (B,T,3C), left alone. */
-  Heads plain(Tensor packed) {
+  public Heads plain(Tensor packed) {
     long b = packed.size(0);
     long t = packed.size(1);
     long width = packed.size(2) / 3;
@@ -86,13 +87,11 @@ public final class Rope {
     return torch.cat(new TensorVector(a.mul(cos).sub(b.mul(sin)), a.mul(sin).add(b.mul(cos))), -1).to(x.scalar_type());
   }
 
-  private Heads fused(Tensor packed) {
-    int heads = (int) (packed.size(2) / 3 / headWidth);
-    var kernels = COMPILED.computeIfAbsent(new Shape(Dtype.of(packed), heads, headWidth), Kernels::new);
+  private Heads fused(Tensor packed, Kernels kernels) {
     Heads out;
     try (var scope = Scope.withoutGradients()) {
       kernels.forward(packed, cosine, sine);
-      var apart = packed.detach().view(packed.size(0), packed.size(1), 3, heads, headWidth).transpose(1, 3);
+      var apart = packed.detach().view(packed.size(0), packed.size(1), 3, -1, headWidth).transpose(1, 3);
       out = new Heads(scope.escape(apart.select(2, 0)), scope.escape(apart.select(2, 1)), scope.escape(apart.select(2, 2)));
     }
     if (CustomGradient.isWanted(packed)) {
@@ -106,9 +105,8 @@ public final class Rope {
 
   /** {@code rope.cu} for one shape. */
   private static final class Kernels {
-    /** Where one access moves one element, a block of as many threads holds one head. */
-    static final int WIDEST_HEAD = 1024;
     private static final int THREADS = 256;
+    private static final int MOST_THREADS = 1024;
 
     private final Shape shape;
     private final int vector;
@@ -120,11 +118,12 @@ public final class Rope {
     Kernels(Shape shape) {
       this.shape = shape;
       int half = shape.headWidth / 2;
-      vector = CudaText.vector(shape.dtype, half);
+      vector = KernelText.vector(shape.dtype, half);
       int headVectors = shape.headWidth / vector;
       blockHeads = Math.max(1, THREADS / headVectors);
       threads = blockHeads * headVectors;
-      var module = CudaText.compile("rope.cu", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "BLOCK_HEADS=" + blockHeads);
+      if (threads > MOST_THREADS) throw new KernelUnavailable("heads of " + shape.headWidth + " channels exceed a block of the GPU");
+      var module = KernelText.compile("rope", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "BLOCK_HEADS=" + blockHeads);
       forward = module.kernel("rope_forward", 0);
       backward = module.kernel("rope_backward", 0);
     }

@@ -6,8 +6,6 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 public final class SwiGlu {
   private record Shape(Dtype dtype, int hidden) {}
 
-  private static final Map<Shape, SwiGlu> COMPILED = new ConcurrentHashMap<>();
+  private static final KernelCache<Shape, SwiGlu> KERNELS = new KernelCache<>("SwiGLU's parts", SwiGlu::new);
   private static final int THREADS = 512;
 
   private final int vector;
@@ -27,27 +25,28 @@ public final class SwiGlu {
   private final CudaModule.Kernel backward;
 
   private SwiGlu(Shape shape) {
-    vector = CudaText.vector(shape.dtype, shape.hidden);
-    var module = CudaText.compile("swiglu.cu", shape.dtype, vector, "HIDDEN=" + shape.hidden, "THREADS=" + THREADS);
+    vector = KernelText.vector(shape.dtype, shape.hidden);
+    var module = KernelText.compile("swiglu", shape.dtype, vector, "HIDDEN=" + shape.hidden, "THREADS=" + THREADS);
     forward = module.kernel("swiglu_forward", 0);
     backward = module.kernel("swiglu_backward", 0);
   }
 
   /** gateUp: (…,2F), the gate first -> (…,F). */
   public static Tensor apply(Tensor gateUp) {
-    return CudaText.covers(gateUp) ? fused(gateUp) : plain(gateUp);
+    if (!KernelText.covers(gateUp)) return plain(gateUp);
+    var kernels = KERNELS.of(new Shape(Dtype.of(gateUp), (int) gateUp.size(-1) / 2));
+    return kernels == null ? plain(gateUp) : fused(gateUp, kernels);
   }
 
   /** The same in libtorch's own operators, which the kernel must agree with. */
-  static Tensor plain(Tensor gateUp) {
+  public static Tensor plain(Tensor gateUp) {
     var halves = gateUp.chunk(2, -1);
     return torch.silu(halves.get(0)).mul(halves.get(1));
   }
 
-  private static Tensor fused(Tensor gateUp) {
+  private static Tensor fused(Tensor gateUp, SwiGlu kernels) {
     var shape = gateUp.shape();
     shape[shape.length - 1] /= 2;
-    var kernels = COMPILED.computeIfAbsent(new Shape(Dtype.of(gateUp), (int) shape[shape.length - 1]), SwiGlu::new);
     Tensor packed;
     Tensor out;
     try (var scope = Scope.withoutGradients()) {

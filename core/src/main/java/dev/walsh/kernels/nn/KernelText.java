@@ -1,22 +1,21 @@
 package dev.walsh.kernels.nn;
 
-import dev.walsh.kernels.wht.HadamardJoin;
 import dev.walsh.tensor.CudaModule;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.KernelUnavailable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
-/** The CUDA C++ texts of this room; all include {@code element.cu} of the transform's. */
-final class CudaText {
+/** The CUDA C++ texts of this room, compiled with the defines that all of them take: those of {@code element.cu}. */
+final class KernelText {
   private static final String ELEMENT = "element.cu";
   private static final int VECTOR_BYTES = 16;
 
-  private CudaText() {}
+  private KernelText() {}
 
   /** Whether the kernels compute on a tensor: on the GPU, and in no wider type than float32. */
   static boolean covers(Tensor t) {
@@ -29,27 +28,30 @@ final class CudaText {
   }
 
   /**
-   * Compiles a text for the GPU in use.
+   * Compiles {@code name.cu}.
    *
-   * @param defines such as {@code HIDDEN=2048}
+   * @param dtype what rows or gradients are stored in
+   * @param vector the elements that one access moves
+   * @param defines further ones, such as THREADS=128
+   * @throws KernelUnavailable where the machine cannot
    */
   static CudaModule compile(String name, Dtype dtype, int vector, String... defines) {
-    var options = new ArrayList<>(List.of("-DELEMENT=" + element(dtype), "-DVECTOR=" + vector));
-    for (var define : defines) options.add("-D" + define);
-    return CudaModule.compile(name, read(CudaText.class, name), Map.of(ELEMENT, read(HadamardJoin.class, ELEMENT)), options);
+    var options = Stream.concat(Stream.of("ELEMENT=" + element(dtype), "VECTOR=" + vector), Stream.of(defines)).map(d -> "-D" + d).toList();
+    return CudaModule.compile(name + ".cu", read(name + ".cu"), Map.of(ELEMENT, read("/dev/walsh/kernels/wht/" + ELEMENT)), options);
   }
 
-  private static String element(Dtype dtype) {
+  /** The type of {@code element.cu} that stores a dtype. */
+  static String element(Dtype dtype) {
     return switch (dtype) {
       case BF16 -> "Bf16";
       case F16 -> "F16";
       case F32 -> "F32";
-      case F64, I64 -> throw new IllegalArgumentException("no kernel for " + dtype);
+      case F64, I64 -> throw new KernelUnavailable("no kernel of the GPU computes in " + dtype);
     };
   }
 
-  private static String read(Class<?> neighbour, String name) {
-    try (var in = neighbour.getResourceAsStream(name)) {
+  private static String read(String name) {
+    try (var in = KernelText.class.getResourceAsStream(name)) {
       if (in == null) throw new IllegalStateException("the jar lacks " + name);
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {
