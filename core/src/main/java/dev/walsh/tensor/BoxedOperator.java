@@ -15,14 +15,15 @@ import org.bytedeco.pytorch.Type;
  * stack of boxed values. A call costs about 7 µs.
  */
 public final class BoxedOperator {
-  private static final Type.TypePtr TENSOR = new Type.TypePtr(TensorType.get());
+  // This and the operators are kept out of whatever scope this class is first used in.
+  private static final Type.TypePtr TENSOR = new Type.TypePtr(TensorType.get()).retainReference();
 
   private final OperatorHandle operator;
   private final long arity;
 
   /** @param name such as {@code aten::_fused_adamw_} */
   public BoxedOperator(String name) {
-    operator = Dispatcher.singleton().findSchemaOrThrow(name, "");
+    operator = Dispatcher.singleton().findSchemaOrThrow(name, "").retainReference();
     arity = operator.schema().arguments().limit();
   }
 

@@ -46,6 +46,7 @@ public final class TrainBenchmark {
     double first = Double.NaN;
     double last = Double.NaN;
     try (var optimizer = new AdamW(weights, recipe); var batch = new Batch(shape, recipe, device)) {
+      optimizer.setLearningRate(recipe.learningRate());
       for (int step = -WARM_UP; step < steps; step++) {
         try (var scope = Scope.open()) {
           long start = System.nanoTime();
@@ -57,7 +58,7 @@ public final class TrainBenchmark {
           optimizer.accumulate();
           device.synchronize();
           long backward = System.nanoTime();
-          optimizer.step(recipe.learningRate());
+          optimizer.step();
           device.synchronize();
           long end = System.nanoTime();
           if (step >= 0) {

@@ -16,6 +16,8 @@ import dev.walsh.tensor.Weights;
 import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
 
 /** One model in training: its weights, its optimizer and its place in the data, moved one step at a time. */
 public final class Trainer implements AutoCloseable {
@@ -66,21 +68,30 @@ public final class Trainer implements AutoCloseable {
   /** One optimizer step. If its report is not finite, the weights were left as they were. */
   public StepReport step() {
     long start = System.nanoTime();
-    double loss = 0;
-    for (int pass = 0; pass < config.accumulation(); pass++) loss += pass() / config.accumulation();
     double learningRate = schedule.learningRate(step);
-    double norm = optimizer.step(learningRate);
-    step++;
-    return new StepReport(step, step * config.batchTokens(), loss, learningRate, norm, (System.nanoTime() - start) * 1e-9);
+    try (var scope = Scope.open()) {
+      // The device is waited for once, when all of the step's work is in its hands.
+      var figures = new TensorVector();
+      for (int pass = 0; pass < config.accumulation(); pass++) figures.push_back(pass());
+      optimizer.setLearningRate(learningRate);
+      figures.push_back(optimizer.step());
+      var read = Memory.doubles(torch.stack(figures));
+      double loss = 0;
+      for (int pass = 0; pass < config.accumulation(); pass++) loss += read[pass] / config.accumulation();
+      double norm = read[config.accumulation()];
+      step++;
+      return new StepReport(step, step * config.batchTokens(), loss, learningRate, norm, (System.nanoTime() - start) * 1e-9);
+    }
   }
 
-  private double pass() {
+  /** The loss of one pass: a scalar on the device. */
+  private Tensor pass() {
     try (var scope = Scope.open()) {
       var batch = batch(loader, config.microBatch(), config.length(), weights.device());
       var loss = model.loss(batch.ids, batch.targets);
       loss.mul(new Scalar(1.0 / config.accumulation())).backward();
       optimizer.accumulate();
-      return loss.item_double();
+      return scope.escape(loss.detach());
     }
   }
 
