@@ -15,6 +15,13 @@ public final class Memory {
     return MemorySegment.ofAddress(t.data_ptr().address()).reinterpret(t.nbytes());
   }
 
+  /** The elements of a tensor of floating-point numbers, wherever it is, in row-major order; waits for its device. */
+  public static double[] doubles(Tensor t) {
+    try (var scope = Scope.withoutGradients()) {
+      return of(t.to(Device.CPU.options(Dtype.F64), false, false, null).contiguous()).toArray(ValueLayout.JAVA_DOUBLE);
+    }
+  }
+
   /** A new float64 CPU tensor. */
   public static Tensor tensor(double[] values, long... shape) {
     var t = torch.empty(shape, Device.CPU.options(Dtype.F64), null);
