@@ -2,6 +2,7 @@ package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Fallback;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -35,7 +36,9 @@ final class OutputProjection {
   private @Nullable FusedJoin fused(Weights.Path path) {
     return switch (path.device()) {
       case CPU -> mix.cpuJoin(width);
-      case CUDA -> path.dtype() == Dtype.F64 ? null : mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype());
+      case CUDA -> path.dtype() == Dtype.F64
+          ? null
+          : Fallback.orNone("Joins", () -> mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype()));
       case META -> null;
     };
   }

@@ -119,9 +119,9 @@ public final class CudaModule {
     }
   }
 
-  /** A pointer to a tensor's elements, null for none. */
+  /** A pointer to a tensor's elements; null for no tensor, or one without elements. */
   public static long argument(@Nullable Tensor t) {
-    return t == null ? 0 : t.data_ptr().address();
+    return t == null ? 0 : Memory.address(t);
   }
 
   /** A float. */

@@ -55,7 +55,8 @@ public final class TrainBenchmark {
       }
       if (!(last < first)) throw new IllegalStateException("the loss did not fall: " + first + " at first, " + last + " at the end");
       Arrays.sort(seconds);
-      return new Result(error, first, last, seconds[steps / 2], flops(trainer, recipe), moved(trainer, recipe), device.bytesInUse(), trainer.footprint());
+      return new Result(error, first, last, seconds[steps / 2], flops(trainer, recipe), moved(trainer, recipe), device.bytesInUse(),
+          trainer.footprint());
     } finally {
       device.freeUnused();
     }
