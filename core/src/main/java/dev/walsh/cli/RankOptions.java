@@ -4,12 +4,16 @@ import dev.walsh.config.UserError;
 import dev.walsh.ranks.RankProcesses;
 import dev.walsh.ranks.Rendezvous;
 import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Ranks;
+import java.io.PrintWriter;
+import java.io.Writer;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
@@ -57,6 +61,20 @@ final class RankOptions {
   /** Whether this process is to start all ranks, and be none. */
   boolean starts() {
     return gpus != null && gpus > 1;
+  }
+
+  /** Meets the other ranks. Where one is lost while this process waits in native code, which no exception reaches, it says so and ends. */
+  static Ranks connect(Rendezvous at, Device device, PrintWriter err) {
+    return Ranks.connect(at, device, error -> {
+      err.println("walsh: " + error.getMessage());
+      err.flush();
+      Runtime.getRuntime().halt(CommandLine.ExitCode.USAGE);
+    });
+  }
+
+  /** Where a rank says what it does: nobody hears more than one. */
+  static PrintWriter voice(Rendezvous at, PrintWriter err) {
+    return at.rank() == 0 ? err : new PrintWriter(Writer.nullWriter());
   }
 
   /** Runs this same command once a GPU; the exit status is rank 0's. */

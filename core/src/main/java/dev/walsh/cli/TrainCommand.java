@@ -22,12 +22,10 @@ import dev.walsh.train.Share;
 import dev.walsh.train.Trainer;
 import dev.walsh.train.TrainingRun;
 import java.io.PrintWriter;
-import java.io.Writer;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -107,8 +105,8 @@ public final class TrainCommand implements Callable<Integer> {
       var unused = Share.of(draft.training(), at.rank(), sharing.size(at));
     }
     if (sharing.starts() && !dryRun) return sharing.start(spec);
-    var say = first ? spec.commandLine().getErr() : new PrintWriter(Writer.nullWriter());
-    try (var ranks = Ranks.connect(dryRun ? Rendezvous.ALONE : at, device, this::endHanging)) {
+    var say = RankOptions.voice(at, spec.commandLine().getErr());
+    try (var ranks = RankOptions.connect(dryRun ? Rendezvous.ALONE : at, device, spec.commandLine().getErr())) {
       var plan = agreed(draft, device, ranks);
       say.println(Hardware.probe().banner(device.toString()));
       describe(plan, sharing.size(at), say);
@@ -125,14 +123,6 @@ public final class TrainCommand implements Callable<Integer> {
       if (ranks.isFirst()) report(outcome, spec.commandLine().getOut());
       return outcome.finished() ? 0 : INTERRUPTED;
     }
-  }
-
-  /** Another rank is gone, and this one waits for it where no exception reaches. */
-  private void endHanging(UserError error) {
-    var say = spec.commandLine().getErr();
-    say.println("walsh: " + error.getMessage());
-    say.flush();
-    Runtime.getRuntime().halt(CommandLine.ExitCode.USAGE);
   }
 
   /** The plan of all ranks: rank 0's, whose minutes are counted by a calibration in which all take part. */

@@ -25,13 +25,12 @@ public final class RollCall implements AutoCloseable {
    *
    * @param connecting for all ranks to be there
    * @param silence for a sign of life of a rank
-   * @param leaving for a run to end by itself after a rank was lost, before it is taken to hang
+   * @param leaving for a failed operation to show which rank is lost, and for a run to end by itself once one is, before it is taken to hang
    */
   public record Patience(Duration connecting, Duration silence, Duration leaving) {
     public static final Patience USUAL = new Patience(Duration.ofSeconds(60), Duration.ofSeconds(20), Duration.ofSeconds(10));
   }
 
-  private static final Duration SYMPTOM = Duration.ofSeconds(5);
   private static final int BEATS = 20;
   // A process that was stopped and goes on finds its patience at an end, and the others' beats only then.
   private static final int TIMEOUTS = 2;
@@ -93,7 +92,7 @@ public final class RollCall implements AutoCloseable {
   /** What to say when an operation with the other ranks failed: which of them is gone, or, where all are there, the operation's own words. */
   public UserError explain(String symptom) {
     try {
-      if (lost.await(SYMPTOM.toMillis(), TimeUnit.MILLISECONDS)) {
+      if (lost.await(patience.leaving().toMillis(), TimeUnit.MILLISECONDS)) {
         var gone = loss.get();
         if (gone != null) return gone;
       }

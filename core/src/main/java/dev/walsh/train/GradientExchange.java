@@ -22,7 +22,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class GradientExchange implements AutoCloseable {
   /** Large enough for the full rate of a link, small enough that most of the exchange is behind backward (arXiv 2006.15704, Section 3.2). */
-  private static final long BUCKET_BYTES = 25L << 20;
+  static final long BUCKET_BYTES = 25L << 20;
+
+  private static final int ALIGNMENT = 16;
 
   private final Ranks ranks;
   private final int passes;
@@ -32,13 +34,16 @@ final class GradientExchange implements AutoCloseable {
   private int begun;
   private @Nullable RuntimeException failure;
 
-  /** @param passes of a step, on this rank */
-  GradientExchange(Weights weights, Ranks ranks, int passes) {
+  /**
+   * @param passes of a step, on this rank
+   * @param bucketBytes that a bucket holds at most, where it holds more than one gradient
+   */
+  GradientExchange(Weights weights, Ranks ranks, int passes, long bucketBytes) {
     this.ranks = ranks;
     this.passes = passes;
     var dtype = exchanged(weights);
     try (var scope = Scope.withoutGradients()) {
-      buckets = buckets(weights, dtype).stream().map(members -> new Bucket(members, dtype, weights.device(), scope)).toList();
+      buckets = buckets(weights, dtype, bucketBytes).stream().map(members -> new Bucket(members, dtype, weights.device(), scope)).toList();
     }
     slots = buckets.stream().flatMap(b -> b.slots.stream()).toList();
   }
@@ -52,14 +57,14 @@ final class GradientExchange implements AutoCloseable {
     return weights.device() == Device.CPU ? Dtype.of(weights.all().getFirst().master()) : weights.dtype();
   }
 
-  private static List<List<Weight>> buckets(Weights weights, Dtype dtype) {
+  private static List<List<Weight>> buckets(Weights weights, Dtype dtype, long bucketBytes) {
     var buckets = new ArrayList<List<Weight>>();
     long room = 0;
     for (var weight : weights.all().reversed()) {
       long bytes = weight.elements() * dtype.bytes();
       if (room < bytes || buckets.isEmpty()) {
         buckets.add(new ArrayList<>());
-        room = BUCKET_BYTES;
+        room = bucketBytes;
       }
       buckets.getLast().add(weight);
       room -= bytes;
@@ -126,15 +131,20 @@ final class GradientExchange implements AutoCloseable {
     Ranks.@Nullable Pending pending;
 
     Bucket(List<Weight> members, Dtype dtype, Device device, Scope scope) {
-      long elements = members.stream().mapToLong(Weight::elements).sum();
+      long elements = members.stream().mapToLong(Bucket::room).sum();
       var wide = Dtype.of(members.getFirst().master());
       gradients = scope.keep(torch.zeros(new long[] {elements}, device.options(dtype)));
       sums = passes == 1 || dtype == wide ? gradients : scope.keep(torch.zeros(new long[] {elements}, device.options(wide)));
       long at = 0;
       for (var weight : members) {
         slots.add(new Slot(this, weight, scope.keep(part(gradients, at, weight)), scope.keep(part(sums, at, weight))));
-        at += weight.elements();
+        at += room(weight);
       }
+    }
+
+    /** Elements that a weight takes, so that the next one begins where wide loads can. */
+    private static long room(Weight weight) {
+      return Math.ceilDiv(weight.elements(), ALIGNMENT) * ALIGNMENT;
     }
 
     private static Tensor part(Tensor flat, long at, Weight weight) {

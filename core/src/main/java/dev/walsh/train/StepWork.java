@@ -3,6 +3,7 @@ package dev.walsh.train;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
@@ -23,7 +24,6 @@ final class StepWork implements AutoCloseable {
   private final @Nullable GradientExchange exchange;
   private final Tensor ids;
   private final Tensor targets;
-  private final Tensor learningRate;
   private final Tensor wish;
   // The loss, the ranks that wish to stop, and the gradient norm, so that all are fetched at once.
   private final Tensor results;
@@ -40,13 +40,12 @@ final class StepWork implements AutoCloseable {
     this.model = model;
     this.optimizer = optimizer;
     this.ranks = ranks;
-    exchange = ranks.isAlone() ? null : new GradientExchange(weights, ranks, share.passes());
+    exchange = ranks.isAlone() ? null : new GradientExchange(weights, ranks, share.passes(), GradientExchange.BUCKET_BYTES);
     try (var scope = Scope.withoutGradients()) {
       var device = weights.device();
       long[] shape = {share.passes(), share.microBatch(), config.length()};
       ids = scope.keep(torch.zeros(shape, device.options(Dtype.I64)));
       targets = scope.keep(torch.zeros(shape, device.options(Dtype.I64)));
-      learningRate = scope.keep(torch.zeros(new long[] {}, device.options(Dtype.F32)));
       wish = scope.keep(torch.zeros(new long[] {1}, device.options(Dtype.F64)));
       results = scope.keep(torch.zeros(new long[] {3}, device.options(Dtype.F64)));
     }
@@ -55,7 +54,7 @@ final class StepWork implements AutoCloseable {
   /** What the next {@link #run} works on, and whether this rank wishes to stop after it. */
   void give(Feed feed, double rate, boolean stop) {
     feed.next(ids, targets);
-    learningRate.fill_(new Scalar(rate));
+    optimizer.setLearningRate(rate);
     wish.fill_(new Scalar(stop ? 1.0 : 0.0));
   }
 
@@ -67,7 +66,7 @@ final class StepWork implements AutoCloseable {
       for (int pass = 0; pass < share.passes(); pass++) pass(pass);
       if (exchange != null) optimizer.accumulate(exchange.gradients());
       ranks.sum(results.narrow(0, 0, 2));
-      results.narrow(0, 2, 1).copy_(optimizer.step(learningRate).view(1));
+      results.narrow(0, 2, 1).copy_(optimizer.step().view(1));
     }
   }
 
@@ -88,15 +87,13 @@ final class StepWork implements AutoCloseable {
 
   /** The results of the latest run; waits for it. */
   Results results() {
-    try (var scope = Scope.open()) {
-      var host = results.cpu();
-      return new Results(host.get(0).item_double(), host.get(1).item_double() > 0, host.get(2).item_double());
-    }
+    var read = Memory.doubles(results);
+    return new Results(read[0], read[1] > 0, read[2]);
   }
 
   @Override
   public void close() {
     if (exchange != null) exchange.close();
-    for (var t : new Tensor[] {ids, targets, learningRate, wish, results}) t.close();
+    for (var t : new Tensor[] {ids, targets, wish, results}) t.close();
   }
 }

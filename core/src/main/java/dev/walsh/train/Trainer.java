@@ -51,7 +51,8 @@ public final class Trainer implements AutoCloseable {
     share = Share.of(config, ranks.rank(), ranks.size());
     weights = new Weights(device, dtype, config.seed());
     model = new Gpt(modelConfig, weights);
-    optimizer = new AdamW(weights, config);
+    // The exchange between ranks adds up the passes itself.
+    optimizer = new AdamW(weights, config, ranks.isAlone() ? share.passes() : 1);
     schedule = new Schedule(config);
     feed = new Feed(loader, share, device);
     work = new StepWork(config, share, model, weights, optimizer, ranks);

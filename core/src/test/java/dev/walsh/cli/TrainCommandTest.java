@@ -1,6 +1,8 @@
 package dev.walsh.cli;
 
+import dev.walsh.ranks.RankProcesses;
 import dev.walsh.tensor.Device;
+import dev.walsh.train.Metric;
 import dev.walsh.train.MetricsLog;
 import dev.walsh.train.TinyRun;
 import java.io.File;
@@ -8,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -15,7 +19,9 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.offset;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 final class TrainCommandTest {
   private static final String MODEL = """
@@ -79,6 +85,21 @@ final class TrainCommandTest {
   }
 
   @Test
+  void gpusThatAreNotThereAreSaid() {
+    var data = TinyRun.data(folder);
+    Outcome.of("train", "--model", "nano", "--data", data, "--out", folder.resolve("gpus"), "--gpus", "0").isMistake("--gpus is 0",
+        "at least 1");
+    Outcome.of("train", "--model", "nano", "--data", data, "--out", folder.resolve("gpus"), "--gpus", "99").isMistake("--gpus",
+        Device.hasCuda() ? "libtorch sees" : "needs the GPUs of this machine");
+  }
+
+  @Test
+  void aRankRunsTheCommandWithoutGpus() {
+    assertThat(RankOptions.ofARank(List.of("train", "--gpus", "2", "--out", "run", "--gpus=4", "--resume"))).containsExactly("train",
+        "--out", "run", "--resume");
+  }
+
+  @Test
   void shapesThatCannotBeAreRefusedWithTheirNeighbours() throws Exception {
     var data = TinyRun.data(folder);
     var wide = Files.writeString(folder.resolve("wide.json"), MODEL.replace("\"width\": 24", "\"width\": 52"));
@@ -98,8 +119,7 @@ final class TrainCommandTest {
     var process = start("train", "--model", model().toString(), "--data", TinyRun.data(folder).toString(), "--out", run.toString(),
         "--tokens", "100M", "--device",
         "cpu", "--batch-tokens", "64", "--checkpoint-every", "1000000");
-    while (process.isAlive() && (!Files.exists(run.resolve(MetricsLog.FILE)) || Files.size(run.resolve(MetricsLog.FILE)) < 2000))
-      Thread.sleep(20);
+    awaitSteps(process, run);
     process.destroy();
     assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
     long step = MetricsLog.read(run).getLast().step();
@@ -107,11 +127,65 @@ final class TrainCommandTest {
     assertThat(folder.resolve("output.txt")).content().contains("Stopped at step", "walsh train --out " + run + " --resume");
   }
 
+  /** Starts the command line that is its arguments once a rank, two in all. */
+  static final class TwoRanks {
+    private TwoRanks() {}
+
+    public static void main(String[] command) {
+      System.exit(RankProcesses.run(List.of(command), 2, _ -> Map.of()));
+    }
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aSignalStopsTwoRanksAfterTheSameStep() throws Exception {
+    var run = folder.resolve("two");
+    var command = new ArrayList<>(java(TwoRanks.class.getName()));
+    command.addAll(java("dev.walsh.Walsh"));
+    command.addAll(List.of("train", "--model", model().toString(), "--data", TinyRun.data(folder).toString(), "--out", run.toString(),
+        "--tokens", "100M", "--device", "cpu", "--batch-tokens", "64", "--checkpoint-every", "1000000", "--threads", "1"));
+    var process = start(command);
+    awaitSteps(process, run);
+    process.destroy();
+    assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    var metrics = MetricsLog.read(run);
+    assertThat(run.resolve("step-%08d".formatted(metrics.getLast().step()))).isDirectoryContaining("glob:**/manifest.json");
+    assertThat(metrics.stream().map(Metric::step)).doesNotHaveDuplicates();
+    assertThat(folder.resolve("output.txt")).content().contains("(2 ranks × 1 × 2 sequences of 16)").containsOnlyOnce("Stopped at step");
+  }
+
+  /** Skips without two GPUs; each rank is a process with one of them, joined through NCCL, its step a graph. */
+  @Test
+  void twoGpusTrainAsOneDoes() throws Exception {
+    assumeTrue(Device.gpus() >= 2, "there are no two GPUs here");
+    var losses = new ArrayList<List<Double>>();
+    for (var gpus : List.of("1", "2")) {
+      var run = folder.resolve("gpus-" + gpus);
+      Outcome.of("train", "--model", model(), "--data", TinyRun.data(folder), "--out", run, "--tokens", "2K", "--dtype", "f32",
+          "--batch-tokens", "64", "--gpus", gpus);
+      losses.add(MetricsLog.read(run).stream().map(Metric::loss).filter(Objects::nonNull).toList());
+    }
+    assertThat(losses.get(0)).hasSize(32);
+    for (int i = 0; i < 32; i++) assertThat(losses.get(1).get(i)).as("step %d", i).isCloseTo(losses.get(0).get(i), offset(1e-4));
+  }
+
   private static Process start(String... arguments) throws Exception {
-    var command = new ArrayList<>(
-        List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules", "jdk.incubator.vector",
-            "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), "dev.walsh.Walsh"));
+    var command = new ArrayList<>(java("dev.walsh.Walsh"));
     command.addAll(List.of(arguments));
+    return start(command);
+  }
+
+  private static List<String> java(String main) {
+    return List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "--add-modules", "jdk.incubator.vector",
+        "--enable-native-access=ALL-UNNAMED", "-cp", System.getProperty("java.class.path"), main);
+  }
+
+  private static Process start(List<String> command) throws Exception {
     return new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(new File(folder.toFile(), "output.txt")).start();
+  }
+
+  private static void awaitSteps(Process process, Path run) throws Exception {
+    while (process.isAlive() && (!Files.exists(run.resolve(MetricsLog.FILE)) || Files.size(run.resolve(MetricsLog.FILE)) < 2000))
+      Thread.sleep(20);
   }
 }

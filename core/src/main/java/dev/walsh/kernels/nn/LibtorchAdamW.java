@@ -1,0 +1,97 @@
+package dev.walsh.kernels.nn;
+
+import dev.walsh.tensor.BoxedOperator;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * AdamW by libtorch's fused kernel, once for the decayed weights and once for the others, on any device. Gradients are summed in the masters'
+ * dtype, and each step waits for the device, to see whether their norm is finite.
+ */
+final class LibtorchAdamW implements AdamWUpdate {
+  private static final BoxedOperator FUSED = new BoxedOperator("aten::_fused_adamw_", "");
+
+  private final List<Parameter> parameters;
+  private final Settings settings;
+  private final Tensor stepCount;
+  private final List<Tensor> sums = new ArrayList<>();
+
+  LibtorchAdamW(List<Parameter> parameters, Settings settings, Tensor stepCount) {
+    this.parameters = List.copyOf(parameters);
+    this.settings = settings;
+    this.stepCount = stepCount;
+  }
+
+  @Override
+  public void accumulate(List<Tensor> gradients) {
+    try (var scope = Scope.withoutGradients()) {
+      boolean first = sums.isEmpty();
+      for (int i = 0; i < gradients.size(); i++) {
+        if (first) {
+          sums.add(scope.keep(gradients.get(i).to(parameters.get(i).master().scalar_type())));
+        } else {
+          sums.get(i).add_(gradients.get(i));
+        }
+      }
+    }
+  }
+
+  @Override
+  public Tensor step(Tensor learningRate) {
+    if (sums.isEmpty()) throw new IllegalStateException("a step without a pass before it");
+    try (var scope = Scope.withoutGradients()) {
+      var norms = new TensorVector();
+      for (var sum : sums) norms.push_back(sum.norm());
+      var norm = torch.stack(norms).norm();
+      if (Double.isFinite(norm.item_double())) {
+        stepCount.add_(new Scalar(1));
+        // The kernel takes a float32 here, whatever the weights are.
+        var divisor = norm.div(new Scalar(settings.clip())).clamp_min(new Scalar(1)).to(Dtype.F32.scalarType());
+        for (boolean decayed : new boolean[] {true, false}) move(decayed, learningRate.item_double(), divisor);
+        for (var p : parameters) {
+          if (p.value() != p.master()) p.value().copy_(p.master());
+        }
+      }
+      release();
+      return scope.escape(norm);
+    }
+  }
+
+  private void move(boolean decayed, double learningRate, Tensor gradientDivisor) {
+    var masters = new ArrayList<Tensor>();
+    var gradients = new ArrayList<Tensor>();
+    var first = new ArrayList<Tensor>();
+    var second = new ArrayList<Tensor>();
+    for (int i = 0; i < sums.size(); i++) {
+      var p = parameters.get(i);
+      if (p.decayed() != decayed) continue;
+      masters.add(p.master().detach());
+      gradients.add(sums.get(i));
+      first.add(p.firstMoment());
+      second.add(p.secondMoment());
+    }
+    var noAmsgrad = BoxedOperator.list(List.of());
+    FUSED.call(BoxedOperator.list(masters), BoxedOperator.list(gradients), BoxedOperator.list(first), BoxedOperator.list(second), noAmsgrad,
+        BoxedOperator.list(Collections.nCopies(masters.size(), stepCount)), new IValue(learningRate), new IValue(settings.beta1()),
+        new IValue(settings.beta2()), new IValue(decayed ? settings.weightDecay() : 0.0), new IValue(settings.epsilon()), new IValue(false),
+        new IValue(false), new IValue(gradientDivisor), new IValue());
+  }
+
+  private void release() {
+    sums.forEach(Tensor::close);
+    sums.clear();
+  }
+
+  @Override
+  public void close() {
+    release();
+  }
+}
