@@ -9,14 +9,19 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
-import java.util.function.Function;
 
 /** Several ranks as threads of one process, joined by Gloo as processes would be. */
 public final class Together {
   private Together() {}
 
+  /** What a rank does. */
+  @FunctionalInterface
+  public interface Work<T> {
+    T with(Ranks ranks) throws Exception;
+  }
+
   /** What each of {@code size} ranks returned. */
-  public static <T> List<T> run(int size, Function<Ranks, T> work) {
+  public static <T> List<T> run(int size, Work<T> work) {
     int port = freePort();
     var tasks = new ArrayList<Callable<T>>();
     for (int r = 0; r < size; r++) {
@@ -25,7 +30,7 @@ public final class Together {
         try (var ranks = Ranks.connect(at, Device.CPU, error -> {
           throw error;
         })) {
-          var result = work.apply(ranks);
+          var result = work.with(ranks);
           ranks.finish();
           return result;
         }

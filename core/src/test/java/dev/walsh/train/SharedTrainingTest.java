@@ -7,8 +7,10 @@ import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.LivePointers;
 import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Together;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +26,8 @@ import static org.assertj.core.api.Assertions.offset;
 
 /** A run is the same function of its recipe whatever the number of ranks that share it. */
 final class SharedTrainingTest {
+  private static final int STEPS = 6;
+
   @TempDir
   static Path folder;
   private static Path text;
@@ -42,9 +46,9 @@ final class SharedTrainingTest {
   private static List<Double> figures(Ranks ranks, Dtype dtype, int micro) {
     var figures = new ArrayList<Double>();
     try (var data = Dataset.open(text);
-        var trainer = new Trainer(TinyRun.MODEL.with(Projection.named("hadamard")), recipe(12, micro),
+        var trainer = new Trainer(TinyRun.MODEL.with(Projection.named("hadamard")), recipe(STEPS, micro),
             Loader.shuffled(data.train(), 16, 0), Device.CPU, dtype, Execution.PLAIN, ranks)) {
-      for (int i = 0; i < 12; i++) {
+      for (int i = 0; i < STEPS; i++) {
         var report = trainer.step();
         figures.add(report.loss());
         figures.add(report.gradientNorm());
@@ -81,14 +85,13 @@ final class SharedTrainingTest {
   }
 
   @Test
-  void aRunOfTwoRanksGoesOnWithOneOrFour() {
+  void aRunOfTwoRanksGoesOnWithOneOrFour() throws IOException {
     var plan = new RunPlan(TinyRun.MODEL, recipe(20, 2), "f32", text.toString(), null, 10, 256, 10, 9);
     var whole = folder.resolve("whole");
     train(plan, whole, Ranks.alone(), false);
     for (int then : new int[] {1, 4}) {
       var run = folder.resolve("two-then-" + then);
-      Together.run(2, ranks -> train(new RunPlan(TinyRun.MODEL, recipe(20, 2), "f32", text.toString(), null, 10, 256, 10, 9), run, ranks,
-          false));
+      Together.run(2, ranks -> train(plan, run, ranks, false));
       cut(run);
       if (then == 1) {
         train(plan, run, Ranks.alone(), true);
@@ -100,12 +103,8 @@ final class SharedTrainingTest {
   }
 
   /** As a crash after step 15 would leave it: the last checkpoint is that of step 10. */
-  private static void cut(Path run) {
-    try {
-      TinyRun.delete(run.resolve("step-00000020"));
-    } catch (java.io.IOException e) {
-      throw new java.io.UncheckedIOException(e);
-    }
+  private static void cut(Path run) throws IOException {
+    TinyRun.delete(run.resolve("step-00000020"));
   }
 
   private static TrainingRun.Outcome train(RunPlan plan, Path run, Ranks ranks, boolean resume) {
@@ -121,6 +120,25 @@ final class SharedTrainingTest {
       var other = wanted.get(i).loss() == null ? wanted.get(i).validationLoss() : wanted.get(i).loss();
       assertThat(loss).as("line %d", i).isCloseTo(other, offset(2e-6));
     }
+  }
+
+  @Test
+  void stepsLeaveNothingBehind() {
+    int steps = 40;
+    var grown = Together.run(2, ranks -> {
+      try (var data = Dataset.open(text);
+          var trainer = new Trainer(TinyRun.MODEL, recipe(steps + 6, 2), Loader.shuffled(data.train(), 16, 0), Device.CPU, Dtype.F32,
+              Execution.PLAIN, ranks)) {
+        for (int i = 0; i < 5; i++) trainer.step();
+        // Rank 1 waits in the middle of the next step at both counts.
+        long before = ranks.isFirst() ? LivePointers.count() : 0;
+        for (int i = 0; i < steps; i++) trainer.step();
+        long after = ranks.isFirst() ? LivePointers.count() : 0;
+        trainer.step();
+        return after - before;
+      }
+    });
+    assertThat(grown.getFirst()).as("live pointers after %d steps more", steps).isLessThan(steps);
   }
 
   @Test
