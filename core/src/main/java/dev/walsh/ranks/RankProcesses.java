@@ -6,10 +6,10 @@ import java.io.UncheckedIOException;
 import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntFunction;
@@ -29,7 +29,8 @@ public final class RankProcesses {
   /** For a run to finish its step and save. */
   private static final Duration SAVING = Duration.ofSeconds(130);
 
-  private final List<Rank> ranks = new ArrayList<>();
+  // A signal may come while they are being started.
+  private final List<Rank> ranks = new CopyOnWriteArrayList<>();
   private final LinkedBlockingQueue<Rank> endings = new LinkedBlockingQueue<>();
   private volatile boolean stopping;
 
@@ -64,7 +65,7 @@ public final class RankProcesses {
 
   private void start(List<String> command, int size, IntFunction<Map<String, String>> environment) {
     int port = freePort();
-    for (int number = 0; number < size; number++) {
+    for (int number = 0; number < size && !stopping; number++) {
       var builder = new ProcessBuilder(command);
       builder.environment().putAll(new Rendezvous(number, size, "127.0.0.1", port).environment());
       builder.environment().put("LOCAL_RANK", Integer.toString(number));

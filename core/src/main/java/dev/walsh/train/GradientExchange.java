@@ -72,27 +72,31 @@ final class GradientExchange implements AutoCloseable {
     return buckets;
   }
 
+  /** Begins a step, also where the one before was cut off by an exception. */
+  void begin() {
+    pass = 0;
+    begun = 0;
+    for (var bucket : buckets) {
+      bucket.missing = bucket.slots.size();
+      bucket.pending = null;
+    }
+  }
+
   /** Runs the backward of one pass and takes its gradients from the weights; after the step's last pass, {@link #gradients} are there. */
   void backward(Tensor loss) {
-    if (pass == 0) {
-      begun = 0;
-      for (var bucket : buckets) bucket.missing = bucket.slots.size();
-    }
     try {
       loss.backward();
     } catch (RuntimeException e) {
       throw failure == null ? e : failure;
     }
     for (var slot : slots) slot.weight.value().mutable_grad().reset();
-    pass = (pass + 1) % passes;
-    if (pass == 0) finish();
+    if (++pass == passes) finish();
   }
 
   private void finish() {
     for (var bucket : buckets) {
       if (bucket.pending == null) throw new IllegalStateException("backward left no gradient for a weight among " + bucket.names());
       bucket.pending.await();
-      bucket.pending = null;
     }
   }
 

@@ -63,6 +63,7 @@ final class StepWork implements AutoCloseable {
     try (var scope = Scope.open()) {
       results.zero_();
       results.narrow(0, 1, 1).copy_(wish);
+      if (exchange != null) exchange.begin();
       for (int pass = 0; pass < share.passes(); pass++) pass(pass);
       if (exchange != null) optimizer.accumulate(exchange.gradients());
       ranks.sum(results.narrow(0, 0, 2));

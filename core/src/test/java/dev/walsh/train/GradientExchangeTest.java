@@ -3,6 +3,7 @@ package dev.walsh.train;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
+import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Together;
 import dev.walsh.tensor.Weights;
@@ -38,10 +39,11 @@ final class GradientExchangeTest {
   }
 
   /** The first element of the gradient of each weight, after two steps of so many passes. */
-  private static List<Double> gradients(dev.walsh.tensor.Ranks ranks, Dtype dtype, int passes, long bucketBytes) {
+  private static List<Double> gradients(Ranks ranks, Dtype dtype, int passes, long bucketBytes) {
     var weights = weights(dtype);
     try (var exchange = new GradientExchange(weights, ranks, passes, bucketBytes)) {
       for (int step = 0; step < 2; step++) {
+        exchange.begin();
         for (int pass = 0; pass < passes; pass++) {
           try (var scope = Scope.open()) {
             exchange.backward(loss(weights, 1 + ranks.rank() + 10 * pass));
@@ -72,6 +74,7 @@ final class GradientExchangeTest {
     assertThatThrownBy(() -> Together.run(2, ranks -> {
       var weights = weights(Dtype.F32);
       try (var scope = Scope.open(); var exchange = new GradientExchange(weights, ranks, 1, 1)) {
+        exchange.begin();
         exchange.backward(weights.all().getLast().value().sum());
         return 0;
       }
