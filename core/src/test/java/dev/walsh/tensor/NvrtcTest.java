@@ -2,6 +2,8 @@ package dev.walsh.tensor;
 
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 
 import static org.assertj.core.api.Assertions.assertThat;
@@ -55,5 +57,24 @@ final class NvrtcTest {
     }
     assertThatThrownBy(() -> module.kernel("scale", 1 << 30)).isInstanceOf(KernelUnavailable.class)
         .hasMessageContaining("bytes of shared memory");
+  }
+
+  @Test
+  void aKernelLaunchesFromAnyThread() throws Exception {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    var module = CudaModule.compile("count.cu", "extern \"C\" __global__ void count(int* x, long long by) { atomicAdd(x + by, by); }",
+        Map.of(), List.of());
+    var kernel = module.kernel("count", 0);
+    try (var scope = Scope.withoutGradients()) {
+      var counts = torch.zeros(new long[] {4}, Device.CUDA.options(Dtype.I64));
+      torch.cuda_synchronize();
+      long address = CudaModule.argument(counts);
+      var threads = IntStream.range(1, 4).mapToObj(by -> Thread.ofPlatform().start(() -> {
+        for (int i = 0; i < 1000; i++) kernel.launch(1, 1, address, 2 * by);
+      })).toList();
+      for (var thread : threads) thread.join();
+      torch.cuda_synchronize();
+      for (int by = 1; by < 4; by++) assertThat(counts.select(0, by).item_long()).isEqualTo(2000L * by);
+    }
   }
 }
