@@ -68,7 +68,8 @@ abstract class WhtTensorContract {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 2, 4, 8, 16, 32, 64, 256, 1024, 2048, 12, 20, 24, 28, 36, 40, 44, 56, 60, 68, 80, 96, 112, 176, 768, 1536, 2560,
+  @ValueSource(ints = {1, 2, 4, 8, 16, 32, 64, 256, 1024, 2048, 12, 20, 24, 28, 36, 40, 44, 56, 60, 68, 80, 84, 96, 112, 176, 768, 1536,
+      2560,
       3072})
   void isTheDenseProductForwardAndTransposed(int d) {
     checkProduct(HadamardFactors.of(HadamardOrder.of(d)));
