@@ -1,11 +1,10 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.CrossEntropy;
-import dev.walsh.tensor.CustomGradient;
-import dev.walsh.tensor.Device;
-import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.KernelUnavailable;
+import dev.walsh.kernels.nn.Embedding;
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -14,7 +13,6 @@ import java.util.Map;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 
 /** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
 public final class Gpt {
@@ -22,10 +20,10 @@ public final class Gpt {
   public static final String ATTENTION = "attention";
 
   private final ModelConfig config;
+  private final Kernels kernels;
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
   private final Tensor finalGain;
-  private final @Nullable CrossEntropy fusedLoss;
 
   /** Makes the weights of a model in {@code weights}. */
   public Gpt(ModelConfig config, Weights weights) {
@@ -35,22 +33,14 @@ public final class Gpt {
   /** Makes the weights of a model in {@code weights}; it computes the same with other kernels, but for rounding. */
   public Gpt(ModelConfig config, Weights weights, Kernels kernels) {
     this.config = config;
+    this.kernels = kernels;
     embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
-    var rope = new Rope(config, weights.at("rope"));
-    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, weights.at("h").at(Integer.toString(i)), kernels));
-    finalGain = weights.at("norm").constant("gain", 1, config.width());
-    fusedLoss = kernels == Kernels.FUSED ? fusedLoss(weights.device(), weights.dtype(), config.paddedVocabulary()) : null;
-  }
-
-  /** In half precision the gradients of rare tokens would vanish, and of float64 there is no kernel. */
-  private static @Nullable CrossEntropy fusedLoss(Device device, Dtype dtype, int vocabulary) {
-    if (device != Device.CUDA || dtype != Dtype.BF16 && dtype != Dtype.F32) return null;
-    try {
-      return CrossEntropy.fused(vocabulary, dtype);
-    } catch (KernelUnavailable e) {
-      // The joins, which ask for the same, say so.
-      return null;
+    var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
+    var softmax = new CausalAttention(config.context(), weights.at("softmax"));
+    for (int i = 0; i < config.layers(); i++) {
+      blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
     }
+    finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 
   public ModelConfig config() {
@@ -59,7 +49,7 @@ public final class Gpt {
 
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
-    var x = torch.embedding(embedding, ids);
+    var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
     var stream = new Joined(x, Norm.apply(x, blocks.getFirst().gain()));
     for (int i = 0; i < blocks.size(); i++) {
       stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);
@@ -75,8 +65,9 @@ public final class Gpt {
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
   public Tensor loss(Tensor ids, Tensor targets) {
     var hidden = hidden(ids);
-    if (fusedLoss == null || !CustomGradient.isWanted(hidden, embedding)) return CrossEntropy.plain(hidden, embedding, targets);
-    return fusedLoss.apply(hidden, embedding, targets);
+    return kernels == Kernels.PLAIN
+        ? CrossEntropy.plain(hidden, embedding, targets)
+        : CrossEntropy.apply(hidden, embedding, targets);
   }
 
   /** What each part costs a token, in sequences of {@code length}, in the order in which data passes. */

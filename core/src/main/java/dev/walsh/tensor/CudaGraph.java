@@ -52,6 +52,8 @@ public final class CudaGraph implements AutoCloseable {
    * @throws RuntimeException what the work threw; nothing of the capture is left then
    */
   public static CudaGraph capture(Runnable work) {
+    // What earlier work left in libtorch's cache the graph's pool cannot use.
+    torch.emptyCache();
     var pool = new Pool();
     try {
       var executable = new CUgraphExec_st();

@@ -15,6 +15,7 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch_cuda;
 import org.jspecify.annotations.Nullable;
 
 /** CUDA C++ text compiled by NVRTC, at run time, for the GPU in use; its kernels run on libtorch's current stream. */
@@ -104,8 +105,17 @@ public final class CudaModule {
     /** Launches on the current stream. Each argument is the 8 bytes in which {@link #argument} packs a value. */
     public synchronized void launch(int blocks, int threads, long... arguments) {
       MemorySegment.copy(arguments, 0, slots, ValueLayout.JAVA_LONG, 0, arguments.length);
-      CudaError.check(
-          cudart.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, sharedBytes, stream.current(), addresses, null));
+      int status = start(blocks, threads);
+      if (status == cudart.CUDA_ERROR_INVALID_CONTEXT) {
+        // A thread that has not called CUDA's runtime yet, as libtorch's for backward may be, is in no context.
+        CudaError.check(cudart.cudaSetDevice(torch_cuda.current_device()));
+        status = start(blocks, threads);
+      }
+      CudaError.check(status);
+    }
+
+    private int start(int blocks, int threads) {
+      return cudart.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, sharedBytes, stream.current(), addresses, null);
     }
   }
 

@@ -196,8 +196,13 @@ public final class Weights {
       return add(name, Decay.FREE, shape, (t, _) -> t.fill_(new Scalar(value)));
     }
 
-    /** A constant of the model, such as a table of angles: on its device and in its dtype, neither trained nor saved. */
+    /** A constant of the model, such as a matrix that is not learned: on its device and in its dtype, neither trained nor saved. */
     public Tensor fixed(double[] values, long... shape) {
+      return fixed(dtype, values, shape);
+    }
+
+    /** A constant in a dtype of its own. */
+    public Tensor fixed(Dtype dtype, double[] values, long... shape) {
       try (var scope = Scope.withoutGradients()) {
         var t = scope.keep(Memory.tensor(values, shape).to(device.options(dtype), false, true, null));
         fixed.add(t);

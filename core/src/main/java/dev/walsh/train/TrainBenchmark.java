@@ -10,7 +10,9 @@ import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import java.util.Random;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * The training step by the clock: first checked against the same step in float32, then repeated. Its tokens are random, which costs a step
@@ -45,8 +47,8 @@ public final class TrainBenchmark {
     var times = new double[3][steps];
     double first = Double.NaN;
     double last = Double.NaN;
+    var rate = torch.full(new long[] {}, new Scalar(recipe.learningRate()), device.options(Dtype.F32));
     try (var optimizer = new AdamW(weights, recipe); var batch = new Batch(shape, recipe, device)) {
-      optimizer.setLearningRate(recipe.learningRate());
       for (int step = -WARM_UP; step < steps; step++) {
         try (var scope = Scope.open()) {
           long start = System.nanoTime();
@@ -58,7 +60,7 @@ public final class TrainBenchmark {
           optimizer.accumulate();
           device.synchronize();
           long backward = System.nanoTime();
-          optimizer.step();
+          optimizer.step(rate);
           device.synchronize();
           long end = System.nanoTime();
           if (step >= 0) {

@@ -14,10 +14,7 @@ import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.Map;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.global.torch;
 
 /** One model in training: its weights, its optimizer and its place in the data, moved one step at a time. */
 public final class Trainer implements AutoCloseable {
@@ -26,17 +23,26 @@ public final class Trainer implements AutoCloseable {
   private final Gpt model;
   private final AdamW optimizer;
   private final Schedule schedule;
-  private final Loader loader;
+  private final Feed feed;
+  private final StepWork work;
+  private final StepRunner runner;
   private long step;
 
   /** A fresh model; {@link #restore} replaces it by an earlier state. */
   public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype) {
+    this(modelConfig, config, loader, device, dtype, Execution.GRAPH);
+  }
+
+  /** A fresh model whose steps reach the device in a way of choice, with the same results but for rounding. */
+  public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype, Execution execution) {
     this.config = config;
-    this.loader = loader;
     weights = new Weights(device, dtype, config.seed());
     model = new Gpt(modelConfig, weights);
     optimizer = new AdamW(weights, config);
     schedule = new Schedule(config);
+    feed = new Feed(loader, config, device);
+    work = new StepWork(config, model, optimizer, device);
+    runner = new StepRunner(work::run, device, execution);
   }
 
   /** Optimizer steps taken so far. */
@@ -69,30 +75,12 @@ public final class Trainer implements AutoCloseable {
   public StepReport step() {
     long start = System.nanoTime();
     double learningRate = schedule.learningRate(step);
-    try (var scope = Scope.open()) {
-      // The device is waited for once, when all of the step's work is in its hands.
-      var figures = new TensorVector();
-      for (int pass = 0; pass < config.accumulation(); pass++) figures.push_back(pass());
-      optimizer.setLearningRate(learningRate);
-      figures.push_back(optimizer.step());
-      var read = Memory.doubles(torch.stack(figures));
-      double loss = 0;
-      for (int pass = 0; pass < config.accumulation(); pass++) loss += read[pass] / config.accumulation();
-      double norm = read[config.accumulation()];
-      step++;
-      return new StepReport(step, step * config.batchTokens(), loss, learningRate, norm, (System.nanoTime() - start) * 1e-9);
-    }
-  }
-
-  /** The loss of one pass: a scalar on the device. */
-  private Tensor pass() {
-    try (var scope = Scope.open()) {
-      var batch = batch(loader, config.microBatch(), config.length(), weights.device());
-      var loss = model.loss(batch.ids, batch.targets);
-      loss.mul(new Scalar(1.0 / config.accumulation())).backward();
-      optimizer.accumulate();
-      return scope.escape(loss.detach());
-    }
+    work.give(feed, learningRate);
+    runner.run();
+    feed.readAhead();
+    var results = work.results();
+    step++;
+    return new StepReport(step, step * config.batchTokens(), results[0], learningRate, results[1], (System.nanoTime() - start) * 1e-9);
   }
 
   /** Windows from all over the held-out text, the same ones in the same order for every run. */
@@ -141,7 +129,8 @@ public final class Trainer implements AutoCloseable {
 
   private RunState state(String tokenizer, double seconds) {
     var shape = model.config();
-    return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step, loader.position(),
+    return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step,
+        step * config.batch(),
         seconds, HadamardFactors.of(shape));
   }
 
@@ -150,11 +139,14 @@ public final class Trainer implements AutoCloseable {
     weights.load(savedWeights);
     optimizer.load(savedOptimizer);
     step = steps;
-    loader.seek(steps * config.batch());
+    feed.seek(steps);
   }
 
   @Override
   public void close() {
+    runner.close();
+    work.close();
+    feed.close();
     optimizer.close();
     weights.close();
   }

@@ -8,12 +8,24 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.bytedeco.pytorch.Tensor;
 
 /** The CUDA C++ texts of this room, compiled with the defines that all of them take: those of {@code element.cu}. */
 final class KernelText {
   private static final String ELEMENT = "element.cu";
+  private static final int VECTOR_BYTES = 16;
 
   private KernelText() {}
+
+  /** Whether the kernels compute on a tensor: on the GPU, and in no wider type than float32. */
+  static boolean covers(Tensor t) {
+    return t.is_cuda() && Dtype.of(t) != Dtype.F64;
+  }
+
+  /** The most elements that one access moves where rows have {@code width} of them: a power of two, 16 bytes at most. */
+  static int vector(Dtype dtype, int width) {
+    return Math.min(VECTOR_BYTES / dtype.bytes(), Integer.lowestOneBit(width));
+  }
 
   /**
    * Compiles {@code name.cu}.

@@ -1,4 +1,7 @@
-/** The model's other kernels on the GPU: the loss, the optimizer. */
+/**
+ * The operators of a transformer between its matrix products, each as one kernel and one node of the graph on the GPU. Shape letters: B batch,
+ * T time, C width, H heads, D = C / H head dimension, F hidden width of the MLP, V vocabulary.
+ */
 @NullMarked
 package dev.walsh.kernels.nn;
 
