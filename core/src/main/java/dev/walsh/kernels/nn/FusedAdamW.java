@@ -17,7 +17,7 @@ import org.bytedeco.pytorch.global.torch;
  * that stayed in place would have to be cleared and added to, which moves 8 bytes a weight more.
  */
 final class FusedAdamW implements AdamWUpdate {
-  private static final int THREADS = 512;
+  private static final int THREADS = 1024;
   private static final int PIECE = 32768;
   private static final int VECTOR = 4;
   private static final int ALIGNMENT = 16;
