@@ -77,8 +77,9 @@ public final class Gpt {
     costs.put(ATTENTION, sum(b -> b.attentionCost(length)));
     costs.put("mlp", sum(Block::mlpCost));
     costs.put("final norm", Norm.cost(config.width()));
+    // The loss reads the logits and leaves their gradient; the embedding's rows are gathered, normed, and their gradient added up.
     costs.put("embedding and head", new Cost(embeddingCost.parameters(), embeddingCost.forward(), embeddingCost.backward(),
-        config.width() + 2.0 * config.paddedVocabulary()));
+        config.width() + 2.0 * config.paddedVocabulary(), 2.0 * config.paddedVocabulary() + 9.0 * config.width()));
     return costs;
   }
 

@@ -116,7 +116,7 @@ sealed interface Mix {
     @Override
     public Cost cost() {
       double additions = factors.factors().stream().mapToDouble(f -> f.log2() + f.core() - 1).sum() * factors.order() * channels;
-      return new Cost(0, additions, additions, 0);
+      return new Cost(0, additions, additions, 0, 0);
     }
 
     private static Tensor fixed(HadamardMatrix matrix, Weights.Path path) {

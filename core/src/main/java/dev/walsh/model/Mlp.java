@@ -27,6 +27,6 @@ final class Mlp {
   }
 
   Cost cost() {
-    return Cost.matrix(width, 2L * hidden).plus(new Cost(0, 5.0 * hidden, 10.0 * hidden, 3.0 * hidden));
+    return Cost.matrix(width, 2L * hidden).plus(new Cost(0, 5.0 * hidden, 10.0 * hidden, 3.0 * hidden, 8.0 * hidden));
   }
 }

@@ -2,6 +2,7 @@ package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Fallback;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -35,7 +36,9 @@ final class OutputProjection {
   private @Nullable FusedJoin fused(Weights.Path path) {
     return switch (path.device()) {
       case CPU -> mix.cpuJoin(width);
-      case CUDA -> path.dtype() == Dtype.F64 ? null : mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype());
+      case CUDA -> path.dtype() == Dtype.F64
+          ? null
+          : Fallback.orNone("Joins", () -> mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype()));
       case META -> null;
     };
   }
@@ -73,7 +76,8 @@ final class OutputProjection {
   Cost cost() {
     var cost = mix.cost();
     if (hasAlpha) cost = cost.plus(Cost.elementwise(width, width));
-    if (hasBeta) cost = cost.plus(new Cost(width, width, width, 0));
-    return cost;
+    if (hasBeta) cost = cost.plus(new Cost(width, width, width, 0, 0));
+    // A join reads two and writes two rows; backward it reads four and writes two.
+    return cost.moving(10.0 * width);
   }
 }

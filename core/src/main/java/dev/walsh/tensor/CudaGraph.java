@@ -132,11 +132,11 @@ public final class CudaGraph implements AutoCloseable {
   /** The memory that a capture takes from libtorch. */
   private static final class Pool implements AutoCloseable {
     private final MemPool memory = new MemPool().retainReference();
-    private final DeviceAssertionsDataVectorCUDAKernelLaunchInfoVectorPair id = memory.id();
+    private final DeviceAssertionsDataVectorCUDAKernelLaunchInfoVectorPair id = memory.id().retainReference();
     private @Nullable Filter filter;
 
     Pool() {
-      // The bindings take the pair of numbers for one of vectors and would free it as such.
+      // The bindings take the pair of numbers for one of vectors: neither a scope nor the collector may free it as such.
       id.deallocate(false);
     }
 

@@ -15,12 +15,13 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch_cuda;
 import org.jspecify.annotations.Nullable;
 
 /** CUDA C++ text compiled by NVRTC, at run time, for the GPU in use; its kernels run on libtorch's current stream. */
 public final class CudaModule {
   private static final Map<Nvrtc.Source, CudaModule> COMPILED = new ConcurrentHashMap<>();
+
+  private static final int DEVICE = 0;
 
   private final String name;
   private final CUmod_st module;
@@ -44,23 +45,31 @@ public final class CudaModule {
 
   private static CudaModule load(Nvrtc.Source source) {
     try (var scope = Scope.open()) {
+      var code = Nvrtc.compile(source);
+      enter();
       var module = new CUmod_st();
-      int status = cudart.cuModuleLoadData(module, Nvrtc.compile(source));
+      int status = cudart.cuModuleLoadData(module, code);
       if (status != 0) throw new KernelUnavailable("the driver does not load " + source.name() + " (" + CudaError.text(status) + ")");
       return new CudaModule(source.name(), module);
     }
   }
 
+  /** Makes the GPU's context that of the calling thread, which the driver does not do by itself. */
+  private static void enter() {
+    CudaError.check(cudart.cudaSetDevice(DEVICE));
+  }
+
   /** An attribute of the GPU in use, by its number in cudart. */
   public static int attribute(int number) {
     var value = new int[1];
-    CudaError.check(cudart.cudaDeviceGetAttribute(value, number, 0));
+    CudaError.check(cudart.cudaDeviceGetAttribute(value, number, DEVICE));
     return value[0];
   }
 
   /** A global int of the module. */
   public int constant(String variable) {
     try (var scope = Scope.open()) {
+      enter();
       var address = new long[1];
       CudaError.check(cudart.cuModuleGetGlobal(address, new SizeTPointer(1), module, new BytePointer(variable)));
       var value = new IntPointer(1);
@@ -75,6 +84,7 @@ public final class CudaModule {
    * @throws KernelUnavailable where a block of the GPU does not have as much
    */
   public Kernel kernel(String function, int sharedBytes) {
+    enter();
     int limit = attribute(cudart.cudaDevAttrMaxSharedMemoryPerBlockOptin);
     if (sharedBytes > limit) {
       throw new KernelUnavailable(name + " needs " + sharedBytes + " bytes of shared memory for rows so wide, and the GPU has " + limit);
@@ -105,23 +115,22 @@ public final class CudaModule {
     /** Launches on the current stream. Each argument is the 8 bytes in which {@link #argument} packs a value. */
     public synchronized void launch(int blocks, int threads, long... arguments) {
       MemorySegment.copy(arguments, 0, slots, ValueLayout.JAVA_LONG, 0, arguments.length);
-      int status = start(blocks, threads);
+      int status = enqueue(blocks, threads);
       if (status == cudart.CUDA_ERROR_INVALID_CONTEXT) {
-        // A thread that has not called CUDA's runtime yet, as libtorch's for backward may be, is in no context.
-        CudaError.check(cudart.cudaSetDevice(torch_cuda.current_device()));
-        status = start(blocks, threads);
+        enter();
+        status = enqueue(blocks, threads);
       }
       CudaError.check(status);
     }
 
-    private int start(int blocks, int threads) {
+    private int enqueue(int blocks, int threads) {
       return cudart.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, sharedBytes, stream.current(), addresses, null);
     }
   }
 
-  /** A pointer to a tensor's elements, null for none. */
+  /** A pointer to a tensor's elements; null for no tensor, or one without elements. */
   public static long argument(@Nullable Tensor t) {
-    return t == null ? 0 : t.data_ptr().address();
+    return t == null ? 0 : Memory.address(t);
   }
 
   /** A float. */

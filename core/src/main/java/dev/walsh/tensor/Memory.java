@@ -22,6 +22,12 @@ public final class Memory {
     }
   }
 
+  /** Where a tensor's first element lies, in the memory of its device; 0 for a tensor without elements. */
+  public static long address(Tensor t) {
+    var pointer = t.data_ptr();
+    return pointer == null ? 0 : pointer.address();
+  }
+
   /** A new float64 CPU tensor. */
   public static Tensor tensor(double[] values, long... shape) {
     var t = torch.empty(shape, Device.CPU.options(Dtype.F64), null);

@@ -63,8 +63,13 @@ final class Nvrtc {
     try {
       return compile(source, Target.of(gpu(), known()));
     } catch (LinkageError e) {
-      throw new KernelUnavailable("CUDA's run-time compiler NVRTC does not load (" + e.getMessage() + ")", e);
+      throw new KernelUnavailable("CUDA's run-time compiler NVRTC does not load (" + reason(e) + ")", e);
     }
+  }
+
+  private static String reason(Throwable error) {
+    var cause = error.getCause();
+    return cause == null ? String.valueOf(error.getMessage()) : reason(cause);
   }
 
   private static int gpu() {

@@ -10,15 +10,17 @@ import dev.walsh.tensor.Weights.Weight;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** The optimizer of a training run: the moments of all weights by name, which {@link AdamWUpdate} moves with them. */
+/** The optimizer of a training run: the moments of all weights by name, moved with them by {@link AdamWUpdate}. */
 final class AdamW implements AutoCloseable {
   private static final double EPSILON = 1e-8;
 
   private final Weights weights;
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+  private final Tensor learningRate;
   private final AdamWUpdate update;
 
   AdamW(Weights weights, TrainConfig config) {
@@ -34,6 +36,7 @@ final class AdamW implements AutoCloseable {
       }
       var stepCount = scope.keep(torch.zeros(new long[] {}, weights.device().options(Dtype.F32)));
       tensors.put("step", stepCount);
+      learningRate = scope.keep(torch.zeros(new long[] {}, weights.device().options(Dtype.F64)));
       update = AdamWUpdate.create(weights.device(), parameters,
           new AdamWUpdate.Settings(config.beta1(), config.beta2(), config.weightDecay(), EPSILON, config.clip()), stepCount,
           config.accumulation());
@@ -55,13 +58,19 @@ final class AdamW implements AutoCloseable {
     return gradient;
   }
 
+  /** What the steps from here on go by; written on the device, so that it holds for a captured step too. */
+  void setLearningRate(double rate) {
+    try (var scope = Scope.withoutGradients()) {
+      learningRate.fill_(new Scalar(rate));
+    }
+  }
+
   /**
    * Moves all weights by the step's gradients, unless they are not finite. Nothing waits for the device.
    *
-   * @param learningRate a float32 scalar on the weights' device
    * @return the global norm of the gradients before clipping: a scalar on the device, good until the next step
    */
-  Tensor step(Tensor learningRate) {
+  Tensor step() {
     return update.step(learningRate);
   }
 
@@ -78,6 +87,7 @@ final class AdamW implements AutoCloseable {
   @Override
   public void close() {
     update.close();
+    learningRate.close();
     tensors.values().forEach(Tensor::close);
   }
 }

@@ -4,6 +4,7 @@ import dev.walsh.config.TrainConfig;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -19,7 +20,6 @@ final class StepWork implements AutoCloseable {
   private final AdamW optimizer;
   private final Tensor ids;
   private final Tensor targets;
-  private final Tensor learningRate;
   // Loss and gradient norm, so that both are fetched at once.
   private final Tensor results;
 
@@ -31,7 +31,6 @@ final class StepWork implements AutoCloseable {
       long[] shape = {config.accumulation(), config.microBatch(), config.length()};
       ids = scope.keep(torch.zeros(shape, device.options(Dtype.I64)));
       targets = scope.keep(torch.zeros(shape, device.options(Dtype.I64)));
-      learningRate = scope.keep(torch.zeros(new long[] {}, device.options(Dtype.F32)));
       results = scope.keep(torch.zeros(new long[] {2}, device.options(Dtype.F64)));
     }
   }
@@ -39,7 +38,7 @@ final class StepWork implements AutoCloseable {
   /** What the next {@link #run} works on. */
   void give(Feed feed, double rate) {
     feed.next(ids, targets);
-    learningRate.fill_(new Scalar(rate));
+    optimizer.setLearningRate(rate);
   }
 
   /** The passes of a step, then the optimizer. */
@@ -47,7 +46,7 @@ final class StepWork implements AutoCloseable {
     try (var scope = Scope.open()) {
       results.zero_();
       for (int pass = 0; pass < config.accumulation(); pass++) pass(pass);
-      results.narrow(0, 1, 1).copy_(optimizer.step(learningRate).view(1));
+      results.narrow(0, 1, 1).copy_(optimizer.step().view(1));
     }
   }
 
@@ -62,14 +61,11 @@ final class StepWork implements AutoCloseable {
 
   /** Loss and gradient norm of the latest run; waits for it. */
   double[] results() {
-    try (var scope = Scope.open()) {
-      var host = results.cpu();
-      return new double[] {host.get(0).item_double(), host.get(1).item_double()};
-    }
+    return Memory.doubles(results);
   }
 
   @Override
   public void close() {
-    for (var t : new Tensor[] {ids, targets, learningRate, results}) t.close();
+    for (var t : new Tensor[] {ids, targets, results}) t.close();
   }
 }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -39,6 +40,13 @@ final class OutputProjectionTest {
   void soItIsOnTheGpu(String projection, Dtype dtype, int width, int heads, double tolerance) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     compare(Device.CUDA, projection, dtype, width, heads, tolerance);
+  }
+
+  /** Such rows of float32 fit no multiprocessor's shared memory: libtorch's operators run, and give what they give. */
+  @Test
+  void rowsTooWideForTheKernelRunPlain() {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    compare(Device.CUDA, "hadamard", Dtype.F32, 12288, 96, 1e-12);
   }
 
   private static void compare(Device device, String projection, Dtype dtype, int width, int heads, double tolerance) {

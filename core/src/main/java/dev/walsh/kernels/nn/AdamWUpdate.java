@@ -44,7 +44,7 @@ public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, Li
   /**
    * Moves all weights by the sum of the gradients of the passes since the last step, unless they are not finite.
    *
-   * @param learningRate a float32 scalar on the device
+   * @param learningRate a float64 scalar on the device
    * @return the global norm of the gradients before clipping: a scalar on the device, good until the next step
    */
   Tensor step(Tensor learningRate);

@@ -55,8 +55,9 @@ final class LibtorchAdamW implements AdamWUpdate {
       var spoilt = norm.isfinite().logical_not().to(Dtype.F32.scalarType());
       var divisor = norm.div(new Scalar(settings.clip())).clamp_min(new Scalar(1)).to(Dtype.F32.scalarType());
       stepCount.add_(spoilt.neg().add(new Scalar(1)));
-      move(true, learningRate, divisor, spoilt);
-      move(false, learningRate, divisor, spoilt);
+      var rate = learningRate.to(Dtype.F32.scalarType());
+      move(true, rate, divisor, spoilt);
+      move(false, rate, divisor, spoilt);
       for (var p : parameters) {
         if (p.value() != p.master()) p.value().copy_(p.master());
       }

@@ -3,7 +3,7 @@
 //   adamw_point(const Element** gradients, const Element* g0, ..., const Element* g15)
 //   adamw_sum(const Weight* weights, const int2* pieces, const Element* const* gradients, long long first)
 //   adamw_measure(const Weight* weights, const int2* pieces, const Element* const* gradients, float* partial, unsigned long long* done,
-//                 const float* learningRate, float* stepCount, float* norm, Plan* plan, double beta1, double beta2, double weightDecay,
+//                 const double* learningRate, float* stepCount, float* norm, Plan* plan, double beta1, double beta2, double weightDecay,
 //                 double clip)
 //   adamw_move(const Weight* weights, const int2* pieces, const Element* const* gradients, const Plan* plan, double beta1, double beta2,
 //              double epsilon)
@@ -164,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) adamw_sum(const Weight* we
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) adamw_measure(const Weight* weights, const int2* pieces,
-    const Bits* const* gradients, float* partial, unsigned long long* done, const float* learningRate, float* stepCount, float* norm,
+    const Bits* const* gradients, float* partial, unsigned long long* done, const double* learningRate, float* stepCount, float* norm,
     Plan* plan, double beta1, double beta2, double weightDecay, double clip) {
   __shared__ bool last;
   int2 piece = pieces[blockIdx.x];
@@ -201,9 +201,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) adamw_measure(const Weight
       double step = *stepCount + 1.0;
       *stepCount = (float)step;
       next.gradientScale = 1 / fmaxf(1, length / (float)clip);
-      next.stepSize = (float)((double)*learningRate / (1 - pow(beta1, step)));
+      next.stepSize = (float)(*learningRate / (1 - pow(beta1, step)));
       next.rootCorrection = (float)sqrt(1 - pow(beta2, step));
-      next.decay = (float)((double)*learningRate * weightDecay);
+      next.decay = (float)(*learningRate * weightDecay);
     }
     *norm = length;
     *plan = next;

@@ -52,7 +52,7 @@ final class AdamWUpdateTest {
         parameters.add(new Parameter(master, value, first, second, parameters.size() % 2 == 0));
       }
       stepCount = torch.full(new long[] {}, new Scalar((double) steps), device.options(Dtype.F32));
-      rate = torch.full(new long[] {}, new Scalar(RATE), device.options(Dtype.F32));
+      rate = torch.full(new long[] {}, new Scalar(RATE), device.options(Dtype.F64));
     }
 
     private Tensor tensor(double[] values, Dtype as) {
@@ -68,9 +68,9 @@ final class AdamWUpdateTest {
     List<double[]> state() {
       var all = new ArrayList<double[]>();
       for (var p : parameters) {
-        for (var t : List.of(p.master(), p.value(), p.firstMoment(), p.secondMoment())) all.add(Exactly.doubles(t));
+        for (var t : List.of(p.master(), p.value(), p.firstMoment(), p.secondMoment())) all.add(Memory.doubles(t));
       }
-      all.add(Exactly.doubles(stepCount));
+      all.add(Memory.doubles(stepCount));
       return all;
     }
   }
@@ -135,7 +135,7 @@ final class AdamWUpdateTest {
         assertThat(update).isInstanceOf(device == Device.CUDA ? FusedAdamW.class : LibtorchAdamW.class);
         var gradients = model.gradients(1, size);
         var expected = model.state();
-        double norm = reference(expected, gradients.stream().map(Exactly::doubles).toList(), dtype);
+        double norm = reference(expected, gradients.stream().map(Memory::doubles).toList(), dtype);
         update.accumulate(gradients);
         assertThat(update.step(model.rate).item_double()).isCloseTo(norm, offset(1e-5 * norm));
         // A value may be rounded the other way where its master differs in its last bit.

@@ -48,7 +48,7 @@ final class CrossEntropyTest {
     /** Loss, gradient of the hidden states, gradient of the embedding, in float64 on the CPU. */
     List<double[]> backward(Tensor loss) {
       loss.backward();
-      return List.of(Exactly.doubles(loss), Exactly.doubles(hidden.grad()), Exactly.doubles(embedding.grad()));
+      return List.of(Memory.doubles(loss), Memory.doubles(hidden.grad()), Memory.doubles(embedding.grad()));
     }
 
     List<double[]> plain() {
@@ -94,7 +94,7 @@ final class CrossEntropyTest {
       double loss = CrossEntropy.plain(given.hidden, given.embedding, given.targets, chunkRows * CrossEntropy.plainBytes(given.embedding))
           .item_double();
       var ids = Memory.of(given.targets).toArray(ValueLayout.JAVA_LONG);
-      assertThat(loss).isCloseTo(reference(Exactly.doubles(given.hidden), Exactly.doubles(given.embedding), ids, 5), offset(1e-13));
+      assertThat(loss).isCloseTo(reference(Memory.doubles(given.hidden), Memory.doubles(given.embedding), ids, 5), offset(1e-13));
     }
   }
 
@@ -197,8 +197,8 @@ final class CrossEntropyTest {
         }
         graph.replay();
         var eager = given.as(Device.CUDA, Dtype.BF16).fused(WHOLE);
-        assertThat(Exactly.doubles(given.hidden.grad())).isEqualTo(eager.get(1));
-        assertThat(Exactly.doubles(given.embedding.grad())).isEqualTo(eager.get(2));
+        assertThat(Memory.doubles(given.hidden.grad())).isEqualTo(eager.get(1));
+        assertThat(Memory.doubles(given.embedding.grad())).isEqualTo(eager.get(2));
       }
     }
   }

@@ -2,8 +2,6 @@ package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.Memory;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -35,11 +33,6 @@ final class Exactly {
       case F32 -> 0x1p-24;
       case F64, I64 -> 0;
     };
-  }
-
-  /** The elements of a tensor on any device. */
-  static double[] doubles(Tensor t) {
-    return Memory.of(t.detach().to(Device.CPU.options(Dtype.F64), false, false, null).contiguous()).toArray(ValueLayout.JAVA_DOUBLE);
   }
 
   /** Normally distributed, a leaf of the graph. */

@@ -15,13 +15,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-/** What every {@link Wht} on the CPU does, each implementation being a subclass. */
+/** What every {@link CpuWht} does, each implementation being a subclass. */
 abstract class WhtContract {
   private static final int THREADS = 2;
 
-  abstract Wht create(HadamardFactors factors, double scale, int threads);
+  abstract CpuWht create(HadamardFactors factors, double scale, int threads);
 
-  private Wht create(HadamardFactors factors) {
+  private CpuWht create(HadamardFactors factors) {
     return create(factors, 1 / Math.sqrt(factors.order()), THREADS);
   }
 
