@@ -13,11 +13,11 @@ import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.cuda.CUDAEvent;
 import org.bytedeco.pytorch.global.torch;
-import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.bytedeco.pytorch.global.torch_cuda;
 import org.jspecify.annotations.Nullable;
 
@@ -101,9 +101,9 @@ public final class MatrixProduct {
   }
 
   private static cublasLtMatmulDescOpaque_t operation(Shape shape) {
-    var made = new PointerPointer<>(1);
+    var made = new PointerPointer<Pointer>(1);
     check(cublas.cublasLtMatmulDescCreate(made, cublas.CUBLAS_COMPUTE_32F, cudart.CUDA_R_32F));
-    var operation = made.get(cublasLtMatmulDescOpaque_t.class, 0);
+    var operation = new cublasLtMatmulDescOpaque_t(made.get());
     transpose(operation, cublas.CUBLASLT_MATMUL_DESC_TRANSA, shape.rightTransposed);
     transpose(operation, cublas.CUBLASLT_MATMUL_DESC_TRANSB, shape.leftTransposed);
     return operation;
@@ -116,15 +116,15 @@ public final class MatrixProduct {
 
   /** A dense matrix in columns. */
   private static cublasLtMatrixLayoutOpaque_t layout(long rows, long columns) {
-    var made = new PointerPointer<>(1);
+    var made = new PointerPointer<Pointer>(1);
     check(cublas.cublasLtMatrixLayoutCreate(made, cudart.CUDA_R_16BF, rows, columns, rows));
-    return made.get(cublasLtMatrixLayoutOpaque_t.class, 0);
+    return new cublasLtMatrixLayoutOpaque_t(made.get());
   }
 
   private int findCandidates() {
-    var made = new PointerPointer<>(1);
+    var made = new PointerPointer<Pointer>(1);
     check(cublas.cublasLtMatmulPreferenceCreate(made));
-    var preference = made.get(cublasLtMatmulPreferenceOpaque_t.class, 0);
+    var preference = new cublasLtMatmulPreferenceOpaque_t(made.get());
     check(cublas.cublasLtMatmulPreferenceSetAttribute(preference, cublas.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
         new LongPointer(1).put(WORKSPACE_BYTES), Long.BYTES));
     var found = new int[1];
@@ -191,8 +191,7 @@ public final class MatrixProduct {
 
     private static Tensor workspace() {
       try (var scope = Scope.withoutGradients()) {
-        var options = Device.CUDA.options(Dtype.F32).dtype(ScalarType.Byte);
-        return scope.keep(torch.empty(new long[] {WORKSPACE_BYTES}, options, null));
+        return scope.keep(torch.empty(new long[] {WORKSPACE_BYTES / Dtype.F32.bytes()}, Device.CUDA.options(Dtype.F32), null));
       }
     }
   }
