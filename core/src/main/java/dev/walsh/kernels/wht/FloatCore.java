@@ -65,24 +65,30 @@ final class FloatCore {
     return (2L + PAIRS) * m * BYTES;
   }
 
+  /** Whether {@link #apply} can take the stages between far lanes as well, columns being whole vectors. */
+  static boolean takesUpper(int order) {
+    return order == 12 || order == 20;
+  }
+
   /**
    * Multiplies blocks of m elements {@code stride} bytes apart, for each of the columns in a stride.
    *
+   * @param upper whether the Sylvester stages between far lanes come first; only where {@link #takesUpper}
    * @param scratch at least {@link #scratchBytes} of memory of this thread
    */
-  void apply(long in, long out, long blocks, long stride, float scale, long scratch) {
+  void apply(long in, long out, long blocks, long stride, boolean upper, float scale, long scratch) {
     if (2 * stride == BYTES && blocks % 2 == 0) {
       applyToPairs(in, out, blocks / 2, scale, scratch);
     } else {
-      applyToVectors(in, out, blocks, stride, scale, scratch);
+      applyToVectors(in, out, blocks, stride, upper, scale, scratch);
     }
   }
 
-  private void applyToVectors(long in, long out, long blocks, long stride, float scale, long scratch) {
+  private void applyToVectors(long in, long out, long blocks, long stride, boolean upper, float scale, long scratch) {
     if (stride % BYTES == 0 && m == 12) {
-      FloatPaley.core12(in, out, blocks, stride, transposed, scale);
+      FloatPaley.core12(in, out, blocks, stride, transposed, upper, scale);
     } else if (stride % BYTES == 0 && m == 20) {
-      FloatPaley.core20(in, out, blocks, stride, transposed, scale);
+      FloatPaley.core20(in, out, blocks, stride, transposed, upper, scale);
     } else {
       applyToColumns(in, out, blocks, stride, scale, scratch);
     }
@@ -112,7 +118,7 @@ final class FloatCore {
       for (long i = 0; i < count; i++) {
         pack(source + i * pairBytes, packed + i * pairBytes);
       }
-      applyToVectors(packed, packed, count, BYTES, scale, scratch);
+      applyToVectors(packed, packed, count, BYTES, false, scale, scratch);
       for (long i = 0; i < count; i++) {
         unpack(packed + i * pairBytes, target + i * pairBytes);
       }
