@@ -7,10 +7,13 @@ import static dev.walsh.kernels.wht.FloatSylvester.LANES;
 import static dev.walsh.kernels.wht.FloatSylvester.S;
 import static dev.walsh.kernels.wht.FloatSylvester.SIGN1;
 import static dev.walsh.kernels.wht.FloatSylvester.SIGN2;
+import static dev.walsh.kernels.wht.FloatSylvester.SIGN4;
+import static dev.walsh.kernels.wht.FloatSylvester.SIGN8;
 import static dev.walsh.kernels.wht.FloatSylvester.SWAP1;
 import static dev.walsh.kernels.wht.FloatSylvester.SWAP2;
+import static dev.walsh.kernels.wht.FloatSylvester.SWAP4;
+import static dev.walsh.kernels.wht.FloatSylvester.SWAP8;
 import static dev.walsh.kernels.wht.FloatSylvester.lower;
-import static dev.walsh.kernels.wht.FloatSylvester.whole;
 import static dev.walsh.kernels.wht.RawMemory.ADDRESS;
 import static dev.walsh.kernels.wht.RawMemory.ALL;
 import static dev.walsh.kernels.wht.RawMemory.ORDER;
@@ -184,10 +187,34 @@ final class FloatNeighbours {
     for (long end = in + 4 * blocks * BYTES; in != end; in += 4 * BYTES) {
       long i = in & ADDRESS;
       long o = in + shift & ADDRESS;
-      var v0 = whole(fromMemorySegment(S, ALL, i, ORDER).mul(scale));
-      var v1 = whole(fromMemorySegment(S, ALL, i + BYTES, ORDER).mul(scale));
-      var v2 = whole(fromMemorySegment(S, ALL, i + 2 * BYTES, ORDER).mul(scale));
-      var v3 = whole(fromMemorySegment(S, ALL, i + 3 * BYTES, ORDER).mul(scale));
+      var v0 = fromMemorySegment(S, ALL, i, ORDER).mul(scale);
+      var v1 = fromMemorySegment(S, ALL, i + BYTES, ORDER).mul(scale);
+      var v2 = fromMemorySegment(S, ALL, i + 2 * BYTES, ORDER).mul(scale);
+      var v3 = fromMemorySegment(S, ALL, i + 3 * BYTES, ORDER).mul(scale);
+      if (LANES > 1) {
+        v0 = v0.fma(SIGN1, v0.rearrange(SWAP1));
+        v1 = v1.fma(SIGN1, v1.rearrange(SWAP1));
+        v2 = v2.fma(SIGN1, v2.rearrange(SWAP1));
+        v3 = v3.fma(SIGN1, v3.rearrange(SWAP1));
+      }
+      if (LANES > 2) {
+        v0 = v0.fma(SIGN2, v0.rearrange(SWAP2));
+        v1 = v1.fma(SIGN2, v1.rearrange(SWAP2));
+        v2 = v2.fma(SIGN2, v2.rearrange(SWAP2));
+        v3 = v3.fma(SIGN2, v3.rearrange(SWAP2));
+      }
+      if (LANES > 4) {
+        v0 = v0.fma(SIGN4, v0.rearrange(SWAP4));
+        v1 = v1.fma(SIGN4, v1.rearrange(SWAP4));
+        v2 = v2.fma(SIGN4, v2.rearrange(SWAP4));
+        v3 = v3.fma(SIGN4, v3.rearrange(SWAP4));
+      }
+      if (LANES > 8) {
+        v0 = v0.fma(SIGN8, v0.rearrange(SWAP8));
+        v1 = v1.fma(SIGN8, v1.rearrange(SWAP8));
+        v2 = v2.fma(SIGN8, v2.rearrange(SWAP8));
+        v3 = v3.fma(SIGN8, v3.rearrange(SWAP8));
+      }
       FloatVector a0 = v0.add(v1), a1 = v0.sub(v1);
       FloatVector a2 = v2.add(v3), a3 = v2.sub(v3);
       a0.add(a2).intoMemorySegment(ALL, o, ORDER);
@@ -203,14 +230,54 @@ final class FloatNeighbours {
     for (long end = in + 8 * blocks * BYTES; in != end; in += 8 * BYTES) {
       long i = in & ADDRESS;
       long o = in + shift & ADDRESS;
-      var v0 = whole(fromMemorySegment(S, ALL, i, ORDER).mul(scale));
-      var v1 = whole(fromMemorySegment(S, ALL, i + BYTES, ORDER).mul(scale));
-      var v2 = whole(fromMemorySegment(S, ALL, i + 2 * BYTES, ORDER).mul(scale));
-      var v3 = whole(fromMemorySegment(S, ALL, i + 3 * BYTES, ORDER).mul(scale));
-      var v4 = whole(fromMemorySegment(S, ALL, i + 4 * BYTES, ORDER).mul(scale));
-      var v5 = whole(fromMemorySegment(S, ALL, i + 5 * BYTES, ORDER).mul(scale));
-      var v6 = whole(fromMemorySegment(S, ALL, i + 6 * BYTES, ORDER).mul(scale));
-      var v7 = whole(fromMemorySegment(S, ALL, i + 7 * BYTES, ORDER).mul(scale));
+      var v0 = fromMemorySegment(S, ALL, i, ORDER).mul(scale);
+      var v1 = fromMemorySegment(S, ALL, i + BYTES, ORDER).mul(scale);
+      var v2 = fromMemorySegment(S, ALL, i + 2 * BYTES, ORDER).mul(scale);
+      var v3 = fromMemorySegment(S, ALL, i + 3 * BYTES, ORDER).mul(scale);
+      var v4 = fromMemorySegment(S, ALL, i + 4 * BYTES, ORDER).mul(scale);
+      var v5 = fromMemorySegment(S, ALL, i + 5 * BYTES, ORDER).mul(scale);
+      var v6 = fromMemorySegment(S, ALL, i + 6 * BYTES, ORDER).mul(scale);
+      var v7 = fromMemorySegment(S, ALL, i + 7 * BYTES, ORDER).mul(scale);
+      if (LANES > 1) {
+        v0 = v0.fma(SIGN1, v0.rearrange(SWAP1));
+        v1 = v1.fma(SIGN1, v1.rearrange(SWAP1));
+        v2 = v2.fma(SIGN1, v2.rearrange(SWAP1));
+        v3 = v3.fma(SIGN1, v3.rearrange(SWAP1));
+        v4 = v4.fma(SIGN1, v4.rearrange(SWAP1));
+        v5 = v5.fma(SIGN1, v5.rearrange(SWAP1));
+        v6 = v6.fma(SIGN1, v6.rearrange(SWAP1));
+        v7 = v7.fma(SIGN1, v7.rearrange(SWAP1));
+      }
+      if (LANES > 2) {
+        v0 = v0.fma(SIGN2, v0.rearrange(SWAP2));
+        v1 = v1.fma(SIGN2, v1.rearrange(SWAP2));
+        v2 = v2.fma(SIGN2, v2.rearrange(SWAP2));
+        v3 = v3.fma(SIGN2, v3.rearrange(SWAP2));
+        v4 = v4.fma(SIGN2, v4.rearrange(SWAP2));
+        v5 = v5.fma(SIGN2, v5.rearrange(SWAP2));
+        v6 = v6.fma(SIGN2, v6.rearrange(SWAP2));
+        v7 = v7.fma(SIGN2, v7.rearrange(SWAP2));
+      }
+      if (LANES > 4) {
+        v0 = v0.fma(SIGN4, v0.rearrange(SWAP4));
+        v1 = v1.fma(SIGN4, v1.rearrange(SWAP4));
+        v2 = v2.fma(SIGN4, v2.rearrange(SWAP4));
+        v3 = v3.fma(SIGN4, v3.rearrange(SWAP4));
+        v4 = v4.fma(SIGN4, v4.rearrange(SWAP4));
+        v5 = v5.fma(SIGN4, v5.rearrange(SWAP4));
+        v6 = v6.fma(SIGN4, v6.rearrange(SWAP4));
+        v7 = v7.fma(SIGN4, v7.rearrange(SWAP4));
+      }
+      if (LANES > 8) {
+        v0 = v0.fma(SIGN8, v0.rearrange(SWAP8));
+        v1 = v1.fma(SIGN8, v1.rearrange(SWAP8));
+        v2 = v2.fma(SIGN8, v2.rearrange(SWAP8));
+        v3 = v3.fma(SIGN8, v3.rearrange(SWAP8));
+        v4 = v4.fma(SIGN8, v4.rearrange(SWAP8));
+        v5 = v5.fma(SIGN8, v5.rearrange(SWAP8));
+        v6 = v6.fma(SIGN8, v6.rearrange(SWAP8));
+        v7 = v7.fma(SIGN8, v7.rearrange(SWAP8));
+      }
       FloatVector a0 = v0.add(v1), a1 = v0.sub(v1);
       FloatVector a2 = v2.add(v3), a3 = v2.sub(v3);
       FloatVector a4 = v4.add(v5), a5 = v4.sub(v5);

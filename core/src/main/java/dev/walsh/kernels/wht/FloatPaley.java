@@ -19,14 +19,14 @@ import static jdk.incubator.vector.FloatVector.fromMemorySegment;
  * The Paley cores of orders 12 and 20 on float32, those of the usual model widths, as straight-line code.
  *
  * <p>The method is that of {@link FloatCore}: of each four inputs the eight sums with leading sign + (the digit's bits are the signs of
- * the other three), then one sum of each group an output; 5 and 7 additions an element. With {@code upper}, the Sylvester stages between far
- * lanes of each vector come first.
+ * the other three), then one sum of each group an output; 5 and 7 additions an element.
  */
 final class FloatPaley {
   private FloatPaley() {}
 
   /**
-   * The core of order 12: blocks of 12 elements {@code stride} bytes apart, a multiple of a vector.
+   * The core of order 12: blocks of 12 elements {@code stride} bytes apart, a multiple of a vector; with {@code upper}, the Sylvester
+   * stages between far lanes of each vector come first.
    *
    * <p>Transposed, it is the same matrix with element 0 negated and the others in reverse, before and after: chi(i − j) = −chi(j − i).
    */
@@ -123,7 +123,7 @@ final class FloatPaley {
    *
    * <p>Transposed, it is the same matrix with element 0 negated and the others in reverse, before and after: chi(i − j) = −chi(j − i).
    */
-  static void core20(long in, long out, long blocks, long stride, boolean transposed, boolean upper, float scale) {
+  static void core20(long in, long out, long blocks, long stride, boolean transposed, float scale) {
     long step = stride & STRIDE;
     long p1 = (transposed ? 19 : 1) * step;
     long p2 = (transposed ? 18 : 2) * step;
@@ -170,50 +170,6 @@ final class FloatPaley {
       var v17 = fromMemorySegment(S, ALL, i + p17, ORDER).mul(scale);
       var v18 = fromMemorySegment(S, ALL, i + p18, ORDER).mul(scale);
       var v19 = fromMemorySegment(S, ALL, i + p19, ORDER).mul(scale);
-      if (upper && LANES > 4) {
-        v0 = v0.fma(SIGN4, v0.rearrange(SWAP4));
-        v1 = v1.fma(SIGN4, v1.rearrange(SWAP4));
-        v2 = v2.fma(SIGN4, v2.rearrange(SWAP4));
-        v3 = v3.fma(SIGN4, v3.rearrange(SWAP4));
-        v4 = v4.fma(SIGN4, v4.rearrange(SWAP4));
-        v5 = v5.fma(SIGN4, v5.rearrange(SWAP4));
-        v6 = v6.fma(SIGN4, v6.rearrange(SWAP4));
-        v7 = v7.fma(SIGN4, v7.rearrange(SWAP4));
-        v8 = v8.fma(SIGN4, v8.rearrange(SWAP4));
-        v9 = v9.fma(SIGN4, v9.rearrange(SWAP4));
-        v10 = v10.fma(SIGN4, v10.rearrange(SWAP4));
-        v11 = v11.fma(SIGN4, v11.rearrange(SWAP4));
-        v12 = v12.fma(SIGN4, v12.rearrange(SWAP4));
-        v13 = v13.fma(SIGN4, v13.rearrange(SWAP4));
-        v14 = v14.fma(SIGN4, v14.rearrange(SWAP4));
-        v15 = v15.fma(SIGN4, v15.rearrange(SWAP4));
-        v16 = v16.fma(SIGN4, v16.rearrange(SWAP4));
-        v17 = v17.fma(SIGN4, v17.rearrange(SWAP4));
-        v18 = v18.fma(SIGN4, v18.rearrange(SWAP4));
-        v19 = v19.fma(SIGN4, v19.rearrange(SWAP4));
-      }
-      if (upper && LANES > 8) {
-        v0 = v0.fma(SIGN8, v0.rearrange(SWAP8));
-        v1 = v1.fma(SIGN8, v1.rearrange(SWAP8));
-        v2 = v2.fma(SIGN8, v2.rearrange(SWAP8));
-        v3 = v3.fma(SIGN8, v3.rearrange(SWAP8));
-        v4 = v4.fma(SIGN8, v4.rearrange(SWAP8));
-        v5 = v5.fma(SIGN8, v5.rearrange(SWAP8));
-        v6 = v6.fma(SIGN8, v6.rearrange(SWAP8));
-        v7 = v7.fma(SIGN8, v7.rearrange(SWAP8));
-        v8 = v8.fma(SIGN8, v8.rearrange(SWAP8));
-        v9 = v9.fma(SIGN8, v9.rearrange(SWAP8));
-        v10 = v10.fma(SIGN8, v10.rearrange(SWAP8));
-        v11 = v11.fma(SIGN8, v11.rearrange(SWAP8));
-        v12 = v12.fma(SIGN8, v12.rearrange(SWAP8));
-        v13 = v13.fma(SIGN8, v13.rearrange(SWAP8));
-        v14 = v14.fma(SIGN8, v14.rearrange(SWAP8));
-        v15 = v15.fma(SIGN8, v15.rearrange(SWAP8));
-        v16 = v16.fma(SIGN8, v16.rearrange(SWAP8));
-        v17 = v17.fma(SIGN8, v17.rearrange(SWAP8));
-        v18 = v18.fma(SIGN8, v18.rearrange(SWAP8));
-        v19 = v19.fma(SIGN8, v19.rearrange(SWAP8));
-      }
       FloatVector ap = v0.add(v1), am = v0.sub(v1), as = v2.add(v3), at = v2.sub(v3);
       FloatVector a0 = ap.add(as), a1 = am.add(as), a2 = ap.sub(at), a3 = am.sub(at);
       FloatVector a4 = ap.add(at), a5 = am.add(at), a6 = ap.sub(as), a7 = am.sub(as);

@@ -30,21 +30,21 @@ final class FloatPlan implements RowPlan {
   /**
    * The product with {@code scale · (signs ⊗ I)}.
    *
+   * @param atoms the Kronecker factors of the signs, outermost first
    * @param channels the order of the identity I; 1 for the matrix alone
    */
-  static FloatPlan of(HadamardFactors factors, int channels, boolean transposed, float scale) {
-    var builder = new Builder(factors.order() * channels, channels, scale);
-    var atoms = HadamardMatrix.atoms(factors);
+  static FloatPlan of(List<HadamardAtom> atoms, int channels, boolean transposed, float scale) {
+    var builder = new Builder(HadamardMatrix.order(atoms) * channels, channels, scale);
     if (atoms.isEmpty() || channels > 1 && scale != 1) {
       builder.addScale();
     }
     for (int i = atoms.size() - 1; i >= 0;) {
-      if (atoms.get(i) == 2) {
+      if (atoms.get(i).isSylvester()) {
         int log2 = 0;
-        for (; i >= 0 && atoms.get(i) == 2; i--) {
+        for (; i >= 0 && atoms.get(i).isSylvester(); i--) {
           log2++;
         }
-        builder.addSylvester(log2, i >= 0 && FloatCore.takesUpper(atoms.get(i)));
+        builder.addSylvester(log2, i >= 0 && FloatCore.takesStages(atoms.get(i), log2));
       } else {
         builder.addCore(new FloatCore(atoms.get(i--), transposed));
       }
@@ -60,8 +60,8 @@ final class FloatPlan implements RowPlan {
     private float scale;
     private long scratchBytes;
 
-    /** Whether the stages between far lanes are still to be taken, by the next pass. */
-    private boolean upper;
+    /** Whether stages inside a vector are left to the next pass. */
+    private boolean deferred;
 
     Builder(int d, int channels, float scale) {
       this.d = d;
@@ -78,15 +78,15 @@ final class FloatPlan implements RowPlan {
       long blocks = d / (core.order() * inner);
       long stride = 4L * inner;
       float factor = takeScale();
-      boolean withUpper = takeUpper();
-      passes.add((in, out, rows, scratch) -> core.apply(in, out, rows * blocks, stride, withUpper, factor, scratch));
+      boolean withDeferred = takeDeferred();
+      passes.add((in, out, rows, scratch) -> core.apply(in, out, rows * blocks, stride, withDeferred, factor, scratch));
       scratchBytes = Math.max(scratchBytes, core.scratchBytes());
       inner *= core.order();
     }
 
-    /** A Sylvester matrix of order 2^log2; a pass that follows it may take over the stages between far lanes. */
-    void addSylvester(int log2, boolean coreTakesUpper) {
-      int left = inner == 1 ? log2 - addNeighbours(log2, coreTakesUpper) : log2;
+    /** A Sylvester matrix of order 2^log2, of which the core that follows may take over stages. */
+    void addSylvester(int log2, boolean coreTakesStages) {
+      int left = inner == 1 ? log2 - addNeighbours(log2, coreTakesStages) : log2;
       while (left > 0) {
         long stride = 4L * inner;
         int stages = stride % BYTES != 0 || left == 1 ? 1 : left == 2 ? 2 : left == 4 ? stride <= WIDEST_OF_16 ? 4 : 2 : 3;
@@ -97,32 +97,31 @@ final class FloatPlan implements RowPlan {
 
     private void addStrides(int stages, long stride) {
       long blocks = d / ((long) inner << stages);
-      boolean withUpper = takeUpper();
+      boolean withDeferred = takeDeferred();
       passes.add(stride % BYTES != 0
           ? (in, out, rows, scratch) -> FloatStrides.radix2Unaligned(in, out, rows * blocks, stride)
           : switch (stages) {
-            case 1 -> (in, out, rows, scratch) -> FloatStrides.radix2(in, out, rows * blocks, stride, withUpper);
-            case 2 -> (in, out, rows, scratch) -> FloatStrides.radix4(in, out, rows * blocks, stride, withUpper);
-            case 3 -> (in, out, rows, scratch) -> FloatStrides.radix8(in, out, rows * blocks, stride, withUpper);
-            default -> (in, out, rows, scratch) -> FloatStrides.radix16(in, out, rows * blocks, stride, withUpper);
+            case 1 -> (in, out, rows, scratch) -> FloatStrides.radix2(in, out, rows * blocks, stride, withDeferred);
+            case 2 -> (in, out, rows, scratch) -> FloatStrides.radix4(in, out, rows * blocks, stride, withDeferred);
+            case 3 -> (in, out, rows, scratch) -> FloatStrides.radix8(in, out, rows * blocks, stride, withDeferred);
+            default -> (in, out, rows, scratch) -> FloatStrides.radix16(in, out, rows * blocks, stride, withDeferred);
           });
       inner <<= stages;
     }
 
-    /** The first pass of a Sylvester matrix of order 2^log2 on neighbours; returns how many of its stages are taken or promised. */
-    private int addNeighbours(int log2, boolean coreTakesUpper) {
-      float factor = takeScale();
+    /** The first pass of a Sylvester matrix of order 2^log2 on neighbours; returns how many of its stages are seen to. */
+    private int addNeighbours(int log2, boolean coreTakesStages) {
       int between = log2 - LOG2_LANES;
       if (between < 2) {
-        int stages = Math.min(log2, LOG2_LANES);
-        passes.add((in, out, rows, scratch) -> FloatSylvester.within(in, out, rows * d, stages, factor));
-        inner <<= stages;
-        return stages;
+        return addWithin(Math.min(log2, LOG2_LANES), coreTakesStages);
       }
-      int taken = between <= 4 && coreTakesUpper ? between : between == 4 ? 2 : between % 3 == 0 || between == 5 ? 3 : Math.min(between, 4);
-      upper = coreTakesUpper || taken < between;
+      int taken = between <= 4 && coreTakesStages
+          ? between
+          : between == 4 ? 2 : between % 3 == 0 || between == 5 ? 3 : Math.min(between, 4);
+      boolean lower = coreTakesStages || taken < between;
+      deferred = lower;
       long blocks = d / ((long) LANES << taken);
-      boolean lower = upper;
+      float factor = takeScale();
       passes.add(switch (taken) {
         case 2 -> lower
             ? (in, out, rows, scratch) -> FloatNeighbours.lower4(in, out, rows * blocks, factor)
@@ -136,15 +135,26 @@ final class FloatPlan implements RowPlan {
       return LOG2_LANES + taken;
     }
 
+    private int addWithin(int stages, boolean coreTakesStages) {
+      if (coreTakesStages) {
+        deferred = true;
+      } else {
+        float factor = takeScale();
+        passes.add((in, out, rows, scratch) -> FloatSylvester.within(in, out, rows * d, stages, factor));
+      }
+      inner <<= stages;
+      return stages;
+    }
+
     private float takeScale() {
       float taken = scale;
       scale = 1;
       return taken;
     }
 
-    private boolean takeUpper() {
-      boolean taken = upper;
-      upper = false;
+    private boolean takeDeferred() {
+      boolean taken = deferred;
+      deferred = false;
       return taken;
     }
   }

@@ -92,11 +92,6 @@ final class FloatSylvester {
     return v;
   }
 
-  /** All stages inside a vector. */
-  static FloatVector whole(FloatVector v) {
-    return upper(lower(v));
-  }
-
   /** Each group of 2^stages neighbours, where that is at most a vector; {@code n} elements, a multiple of the group. */
   static void within(long in, long out, long n, int stages, float scale) {
     long vectors = n / LANES;

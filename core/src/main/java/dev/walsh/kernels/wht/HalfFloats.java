@@ -39,18 +39,23 @@ final class HalfFloats {
   }
 
   static void narrow(ElementType type, long in, long out, long n) {
+    narrow(type, in, out, n, 1);
+  }
+
+  /** Narrows {@code scale} times the floats. */
+  static void narrow(ElementType type, long in, long out, long n, float scale) {
     long i = 0;
     if (type == ElementType.BF16) {
       for (; i <= n - LANES; i += LANES) {
-        store(floatToBf16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER)), out + 2 * i);
+        store(floatToBf16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER).mul(scale)), out + 2 * i);
       }
     } else {
       for (; i <= n - LANES; i += LANES) {
-        store(floatToFp16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER)), out + 2 * i);
+        store(floatToFp16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER).mul(scale)), out + 2 * i);
       }
     }
     for (; i < n; i++) {
-      type.store(out + 2 * i, RawMemory.getFloat(in + 4 * i));
+      type.store(out + 2 * i, RawMemory.getFloat(in + 4 * i) * scale);
     }
   }
 

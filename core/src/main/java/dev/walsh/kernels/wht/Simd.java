@@ -13,7 +13,7 @@ public final class Simd implements Wht {
    * The bytes of a tile of rows. In place, a long first pass streams best from memory and later passes find the tile in second-level cache;
    * out of place the lines written should not leave the first level before the last pass.
    */
-  private static final long TILE_IN_PLACE = 128 << 10;
+  private static final long TILE_IN_PLACE = 4 << 10;
   private static final long TILE_OUT_OF_PLACE = 16 << 10;
 
   private final HadamardFactors factors;
@@ -21,19 +21,26 @@ public final class Simd implements Wht {
   private final RowPool pool;
   private final RowPlan[][] plans;
 
-  Simd(HadamardFactors factors, double scale, int threads) {
+  Simd(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+    variant.check(factors);
     this.factors = factors;
     width = factors.order();
     pool = RowPool.of(threads);
     plans = new RowPlan[ElementType.values().length][Direction.values().length];
+    var atoms = HadamardMatrix.atoms(factors, variant);
     for (var direction : Direction.values()) {
       boolean transposed = direction == Direction.TRANSPOSE;
-      var floats = FloatPlan.of(factors, 1, transposed, (float) scale);
-      int at = direction.ordinal();
-      plans[ElementType.F32.ordinal()][at] = floats;
-      plans[ElementType.F64.ordinal()][at] = DoublePlan.of(factors, 1, transposed, scale);
-      plans[ElementType.BF16.ordinal()][at] = new HalfPlan(ElementType.BF16, floats, factors.order());
-      plans[ElementType.F16.ordinal()][at] = new HalfPlan(ElementType.F16, floats, factors.order());
+      var halves = FloatPlan.of(atoms, 1, transposed, HalfPlan.first((float) scale));
+      for (var type : ElementType.values()) {
+        var natural = switch (type) {
+          case F32 -> FloatPlan.of(atoms, 1, transposed, (float) scale);
+          case F64 -> DoublePlan.of(atoms, 1, transposed, scale);
+          case BF16, F16 -> new HalfPlan(type, halves, HalfPlan.last((float) scale), width);
+        };
+        plans[type.ordinal()][direction.ordinal()] = variant == HadamardVariant.SEQUENCY
+            ? new SequencyPlan(natural, atoms.size(), type)
+            : natural;
+      }
     }
   }
 
