@@ -89,7 +89,7 @@ final class FloatPlan implements RowPlan {
       int left = inner == 1 ? log2 - addNeighbours(log2, coreTakesStages) : log2;
       while (left > 0) {
         long stride = 4L * inner;
-        int stages = stride % BYTES != 0 || left == 1 ? 1 : left == 2 ? 2 : left == 4 ? stride <= WIDEST_OF_16 ? 4 : 2 : 3;
+        int stages = stride % BYTES != 0 ? 1 : left % 3 != 1 ? Math.min(left, 3) : left == 1 ? 1 : stride <= WIDEST_OF_16 ? 4 : 2;
         addStrides(stages, stride);
         left -= stages;
       }
@@ -115,10 +115,8 @@ final class FloatPlan implements RowPlan {
       if (between < 2) {
         return addWithin(Math.min(log2, LOG2_LANES), coreTakesStages);
       }
-      int taken = between <= 4 && coreTakesStages
-          ? between
-          : between == 4 ? 2 : between % 3 == 0 || between == 5 ? 3 : Math.min(between, 4);
-      boolean lower = coreTakesStages || taken < between;
+      int taken = between == 2 || between == 4 ? 2 : 3;
+      boolean lower = taken < between || coreTakesStages;
       deferred = lower;
       long blocks = d / ((long) LANES << taken);
       float factor = takeScale();
@@ -126,10 +124,9 @@ final class FloatPlan implements RowPlan {
         case 2 -> lower
             ? (in, out, rows, scratch) -> FloatNeighbours.lower4(in, out, rows * blocks, factor)
             : (in, out, rows, scratch) -> FloatNeighbours.whole4(in, out, rows * blocks, factor);
-        case 3 -> lower
+        default -> lower
             ? (in, out, rows, scratch) -> FloatNeighbours.lower8(in, out, rows * blocks, factor)
             : (in, out, rows, scratch) -> FloatNeighbours.whole8(in, out, rows * blocks, factor);
-        default -> (in, out, rows, scratch) -> FloatNeighbours.lower16(in, out, rows * blocks, factor);
       });
       inner <<= LOG2_LANES + taken;
       return LOG2_LANES + taken;

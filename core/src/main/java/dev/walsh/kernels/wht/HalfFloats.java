@@ -24,12 +24,13 @@ final class HalfFloats {
 
   static void widen(ElementType type, long in, long out, long n) {
     long i = 0;
+    long whole = n / LANES * LANES;
     if (type == ElementType.BF16) {
-      for (; i <= n - LANES; i += LANES) {
+      for (; i != whole; i += LANES) {
         bits(in + 2 * i).lanewise(VectorOperators.LSHL, 16).intoMemorySegment(ALL, out + 4 * i, ORDER);
       }
     } else {
-      for (; i <= n - LANES; i += LANES) {
+      for (; i != whole; i += LANES) {
         fp16ToFloat(bits(in + 2 * i)).intoMemorySegment(ALL, out + 4 * i, ORDER);
       }
     }
@@ -45,12 +46,13 @@ final class HalfFloats {
   /** Narrows {@code scale} times the floats. */
   static void narrow(ElementType type, long in, long out, long n, float scale) {
     long i = 0;
+    long whole = n / LANES * LANES;
     if (type == ElementType.BF16) {
-      for (; i <= n - LANES; i += LANES) {
+      for (; i != whole; i += LANES) {
         store(floatToBf16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER).mul(scale)), out + 2 * i);
       }
     } else {
-      for (; i <= n - LANES; i += LANES) {
+      for (; i != whole; i += LANES) {
         store(floatToFp16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER).mul(scale)), out + 2 * i);
       }
     }

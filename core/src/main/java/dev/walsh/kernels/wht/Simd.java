@@ -9,12 +9,8 @@ import java.lang.foreign.MemorySegment;
  * bf16 and fp16 are widened to float32 in the thread's scratch memory and rounded once.
  */
 public final class Simd implements Wht {
-  /**
-   * The bytes of a tile of rows. In place, a long first pass streams best from memory and later passes find the tile in second-level cache;
-   * out of place the lines written should not leave the first level before the last pass.
-   */
-  private static final long TILE_IN_PLACE = 4 << 10;
-  private static final long TILE_OUT_OF_PLACE = 16 << 10;
+  /** The bytes of a tile of rows: the passes after the first then find it in first-level cache. (Measured; a row is never cut.) */
+  private static final long TILE = 4 << 10;
 
   private final HadamardFactors factors;
   private final int width;
@@ -67,8 +63,7 @@ public final class Simd implements Wht {
     var target = Rows.of(out, rows, d, outStride, type);
     source.checkAliasing(target);
     long rowBytes = (long) d * type.bytes();
-    long tileBytes = source.address() == target.address() ? TILE_IN_PLACE : TILE_OUT_OF_PLACE;
-    long tile = source.contiguous() && target.contiguous() ? Math.max(1, tileBytes / rowBytes) : 1;
+    long tile = source.contiguous() && target.contiguous() ? Math.max(1, TILE / rowBytes) : 1;
     var plan = plans[type.ordinal()][direction.ordinal()];
     long inStep = inStride * type.bytes();
     long outStep = outStride * type.bytes();
