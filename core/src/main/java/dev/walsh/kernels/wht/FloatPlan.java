@@ -78,8 +78,8 @@ final class FloatPlan implements RowPlan {
       long blocks = d / (core.order() * inner);
       long stride = 4L * inner;
       float factor = takeScale();
-      boolean withDeferred = takeDeferred();
-      passes.add((in, out, rows, scratch) -> core.apply(in, out, rows * blocks, stride, withDeferred, factor, scratch));
+      boolean handedOn = takeDeferred();
+      passes.add((in, out, rows, scratch) -> core.apply(in, out, rows * blocks, stride, handedOn, factor, scratch));
       scratchBytes = Math.max(scratchBytes, core.scratchBytes());
       inner *= core.order();
     }
@@ -97,14 +97,14 @@ final class FloatPlan implements RowPlan {
 
     private void addStrides(int stages, long stride) {
       long blocks = d / ((long) inner << stages);
-      boolean withDeferred = takeDeferred();
+      boolean handedOn = takeDeferred();
       passes.add(stride % BYTES != 0
           ? (in, out, rows, scratch) -> FloatStrides.radix2Unaligned(in, out, rows * blocks, stride)
           : switch (stages) {
-            case 1 -> (in, out, rows, scratch) -> FloatStrides.radix2(in, out, rows * blocks, stride, withDeferred);
-            case 2 -> (in, out, rows, scratch) -> FloatStrides.radix4(in, out, rows * blocks, stride, withDeferred);
-            case 3 -> (in, out, rows, scratch) -> FloatStrides.radix8(in, out, rows * blocks, stride, withDeferred);
-            default -> (in, out, rows, scratch) -> FloatStrides.radix16(in, out, rows * blocks, stride, withDeferred);
+            case 1 -> (in, out, rows, scratch) -> FloatStrides.radix2(in, out, rows * blocks, stride, handedOn);
+            case 2 -> (in, out, rows, scratch) -> FloatStrides.radix4(in, out, rows * blocks, stride, handedOn);
+            case 3 -> (in, out, rows, scratch) -> FloatStrides.radix8(in, out, rows * blocks, stride, handedOn);
+            default -> (in, out, rows, scratch) -> FloatStrides.radix16(in, out, rows * blocks, stride, handedOn);
           });
       inner <<= stages;
     }
