@@ -89,10 +89,18 @@ final class FloatPlan implements RowPlan {
       int left = inner == 1 ? log2 - addNeighbours(log2, coreTakesStages) : log2;
       while (left > 0) {
         long stride = 4L * inner;
-        int stages = stride % BYTES != 0 ? 1 : left % 3 != 1 ? Math.min(left, 3) : left == 1 ? 1 : stride <= WIDEST_OF_16 ? 4 : 2;
+        int stages = stride % BYTES != 0 ? 1 : stages(left, stride);
         addStrides(stages, stride);
         left -= stages;
       }
+    }
+
+    /** How many of the stages that are left a pass takes: three at a time, and a last four at once where the stride allows it. */
+    private static int stages(int left, long stride) {
+      if (left == 1 || left % 3 != 1) {
+        return Math.min(left, 3);
+      }
+      return stride <= WIDEST_OF_16 ? 4 : 2;
     }
 
     private void addStrides(int stages, long stride) {

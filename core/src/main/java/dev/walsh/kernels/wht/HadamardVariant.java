@@ -7,7 +7,7 @@ import dev.walsh.config.UserError;
  * others are options of the stand-alone transform.
  */
 public enum HadamardVariant {
-  /** Paley's first construction where it applies, Sylvester's matrix in natural order. */
+  /** Paley's first construction where it applies, else his second; Sylvester's matrix in natural order. */
   NATURAL,
 
   /**
@@ -16,7 +16,7 @@ public enum HadamardVariant {
    */
   SEQUENCY,
 
-  /** Symmetric, so that it is its own inverse where it is orthonormal: Paley's second construction in place of the first. */
+  /** Symmetric, so that it is its own inverse where it is orthonormal: Paley's second construction in all its cores. */
   SYMMETRIC;
 
   /** Whether the order has a matrix of this kind. */
