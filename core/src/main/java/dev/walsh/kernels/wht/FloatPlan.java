@@ -123,7 +123,7 @@ final class FloatPlan implements RowPlan {
       if (between < 2) {
         return addWithin(Math.min(log2, LOG2_LANES), coreTakesStages);
       }
-      int taken = between == 2 || between == 4 ? 2 : 3;
+      int taken = between == 2 || between == 4 || between == 5 ? 2 : 3;
       boolean lower = taken < between || coreTakesStages;
       deferred = lower;
       long blocks = d / ((long) LANES << taken);
