@@ -1,5 +1,6 @@
 package dev.walsh.bench;
 
+import dev.walsh.kernels.wht.CpuWht;
 import dev.walsh.kernels.wht.ElementType;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardOrder;
@@ -47,7 +48,7 @@ public class TransformBesideFfht {
   @Param({"8", "9", "10", "11", "12", "13", "14", "15", "16"})
   int log2;
 
-  private Wht wht;
+  private CpuWht wht;
   private MemorySegment row;
 
   private static MethodHandle fhtFloat() {

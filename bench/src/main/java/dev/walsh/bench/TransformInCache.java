@@ -1,5 +1,6 @@
 package dev.walsh.bench;
 
+import dev.walsh.kernels.wht.CpuWht;
 import dev.walsh.kernels.wht.ElementType;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardOrder;
@@ -34,7 +35,7 @@ public class TransformInCache {
   @Param({"F32"})
   ElementType type;
 
-  private Wht wht;
+  private CpuWht wht;
   private MemorySegment row;
 
   @Setup

@@ -1,5 +1,6 @@
 package dev.walsh.bench;
 
+import dev.walsh.kernels.wht.CpuWht;
 import dev.walsh.kernels.wht.ElementType;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardOrder;
@@ -43,7 +44,7 @@ public class TransformInMemory {
   @Param({"F32"})
   ElementType type;
 
-  private Wht wht;
+  private CpuWht wht;
   private MemorySegment in;
   private MemorySegment out;
   private long rows;

@@ -1,8 +1,10 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection.Mix;
 import dev.walsh.files.Disk;
 import dev.walsh.kernels.wht.HadamardFactors;
+import dev.walsh.model.Folding;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
@@ -69,7 +71,7 @@ public final class LlamaExport {
 
   private void layer(String from, String to, @Nullable Tensor mix) {
     put(to + "input_layernorm.weight", ours.tensor(from + "attn_norm.gain"));
-    var qkv = ours.tensor(from + "attn.qkv.weight");
+    var qkv = qkv(from + "attn.qkv.weight");
     int width = config.width();
     put(to + "self_attn.q_proj.weight", qkv.narrow(0, 0, width));
     put(to + "self_attn.k_proj.weight", qkv.narrow(0, width, width));
@@ -84,6 +86,12 @@ public final class LlamaExport {
     put(to + "mlp.gate_proj.weight", gateAndUp.narrow(0, 0, config.hidden()));
     put(to + "mlp.up_proj.weight", gateAndUp.narrow(0, config.hidden(), config.hidden()));
     put(to + "mlp.down_proj.weight", ours.tensor(from + "mlp.down.weight"));
+  }
+
+  /** The weights of queries, keys and values; what other programs read is always the full form. */
+  private Tensor qkv(String name) {
+    var saved = ours.tensor(name);
+    return config.projection().mix() == Mix.HADAMARD_FOLDED ? new Folding(config).unfold(saved) : saved;
   }
 
   /** diag(alpha) Mᵀ, (out,in), computed in float64. */
@@ -101,7 +109,7 @@ public final class LlamaExport {
     long width = config.width();
     return switch (config.projection().mix()) {
       case DENSE -> null;
-      case HADAMARD -> Memory.tensor(HadamardFactors.of(config.width(), config.heads()).dense(), width, width).t();
+      case HADAMARD, HADAMARD_FOLDED -> Memory.tensor(HadamardFactors.of(config.width(), config.heads()).dense(), width, width).t();
       case IDENTITY -> torch.eye(width, Device.CPU.options(Dtype.F64));
     };
   }

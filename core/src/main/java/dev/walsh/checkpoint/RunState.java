@@ -2,7 +2,6 @@ package dev.walsh.checkpoint;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
-import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
@@ -74,15 +73,11 @@ public record RunState(int version, ModelConfig model, TrainConfig training, Str
 
   /** The convention of H_d is frozen; a model that was trained with another matrix would run, and be wrong in silence. */
   private void requireTheSameMatrix(Path file) {
-    var computed = factors(model);
+    var computed = HadamardFactors.of(model);
     if (!Objects.equals(computed, hadamard)) {
       throw new UserError(file + " records the output projection's H_d as " + explain(hadamard) + ", but here it is " + explain(computed)
           + ", which would change the model; use the version of walsh that wrote it");
     }
-  }
-
-  private static @Nullable HadamardFactors factors(ModelConfig model) {
-    return model.projection().mix() == Projection.Mix.HADAMARD ? HadamardFactors.of(model.width(), model.heads()) : null;
   }
 
   private static String explain(@Nullable HadamardFactors factors) {

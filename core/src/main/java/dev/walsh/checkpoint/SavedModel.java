@@ -1,9 +1,12 @@
 package dev.walsh.checkpoint;
 
+import dev.walsh.config.Projection.Mix;
 import dev.walsh.config.UserError;
+import dev.walsh.model.Folding;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import dev.walsh.text.Tokenizer;
 import java.nio.file.Files;
@@ -78,15 +81,19 @@ public record SavedModel(Path folder, RunState state) {
     return Safetensors.open(folder.resolve(RunState.WEIGHTS));
   }
 
-  /** Loads the model, to be run without gradients. */
+  /** Loads the model, to be run without gradients; a Hadamard projection is folded, which changes no more than rounding. */
   public Loaded load(Device device, Dtype dtype) {
-    var weights = new Weights(device, dtype, state.training().seed());
+    var weights = Weights.toBeLoaded(device, dtype);
     try (var saved = weights()) {
-      var model = new Gpt(state.model(), weights);
-      Weights.copy(saved.tensors(), weights.masters(),
+      boolean folds = state.model().projection().mix() == Mix.HADAMARD;
+      var folding = folds ? new Folding(state.model()) : null;
+      var model = new Gpt(folding == null ? state.model() : folding.folded(), weights);
+      Weights.check(saved.tensors(), weights.masters(),
           "The tensors of " + folder.resolve(RunState.WEIGHTS) + " are not those of its " + RunState.FILE
               + ", so restore both from a copy");
-      weights.refresh();
+      try (var scope = Scope.open()) {
+        weights.load(folding == null ? saved.tensors() : folding.fold(saved.tensors()));
+      }
       return new Loaded(model, weights);
     } catch (RuntimeException error) {
       weights.close();

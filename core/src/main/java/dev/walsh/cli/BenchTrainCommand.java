@@ -5,6 +5,10 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
 import dev.walsh.config.Recipe;
 import dev.walsh.config.TrainConfig;
+import dev.walsh.config.UserError;
+import dev.walsh.data.Dataset;
+import dev.walsh.data.Loader;
+import dev.walsh.data.ZipfTokens;
 import dev.walsh.measure.Hardware;
 import dev.walsh.measure.PeakMemory;
 import dev.walsh.measure.Rates;
@@ -14,12 +18,19 @@ import dev.walsh.report.Column;
 import dev.walsh.report.Format;
 import dev.walsh.report.Span;
 import dev.walsh.report.Table;
+import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.train.Execution;
 import dev.walsh.train.TrainBenchmark;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -27,24 +38,37 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code walsh bench train}: the whole training step. */
-@Command(name = "train", description = "The training step: tokens a second, and the share of the device's matrix-product rate that it reaches.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
-    "", "Examples:", "  walsh bench train --device cpu --model 124M --batch 4 --length 64",
-    "  walsh bench train --model 124M --projection dense,hadamard --batch 32"})
+@Command(name = "train", description = "The training step: tokens a second, and the share of the device's limits that it reaches.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
+    "", "MFU counts 6 operations a token and matrix element and 6 L T d for attention, against the matrix product measured in the run.",
+    "The roofline is those operations at that rate, and then the bytes that all else must move at the rate of a copy.", "", "Examples:",
+    "  walsh bench train --device cpu --model 124M --batch 4 --length 64",
+    "  walsh bench train --model 124M,354M --projection dense,hadamard --batch 32,16 --out results/train.json"})
 public final class BenchTrainCommand implements Callable<Integer> {
-  @Option(names = "--model", paramLabel = "PRESET|FILE.json", defaultValue = "124M", description = "The shape (default: ${DEFAULT-VALUE}).")
-  private String model = "";
+  private static final int ZIPF_TOKENS = 4 << 20;
+
+  @Option(names = "--model", paramLabel = "PRESET|FILE.json", split = ",", defaultValue = "124M", description = "The shapes (default: ${DEFAULT-VALUE}).")
+  private List<String> models = List.of();
 
   @Option(names = "--projection", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard", description = "The output projections (default: ${DEFAULT-VALUE}).")
   private List<String> projections = List.of();
 
-  @Option(names = "--batch", paramLabel = "B", defaultValue = "4", description = "Sequences of a step (default: ${DEFAULT-VALUE}).")
-  private int batch;
+  @Option(names = "--batch", paramLabel = "B", split = ",", defaultValue = "4", description = "Sequences of a step, for each shape or for all (default: ${DEFAULT-VALUE}).")
+  private List<Integer> batches = List.of();
 
   @Option(names = "--length", paramLabel = "T", description = "Tokens of a sequence; the model's context by default.")
   private int length;
 
-  @Option(names = "--steps", paramLabel = "N", defaultValue = "10", description = "Steps that are timed (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--steps", paramLabel = "N", defaultValue = "20", description = "Steps that are timed (default: ${DEFAULT-VALUE}).")
   private int steps;
+
+  @Option(names = "--graph", paramLabel = "on|off", split = ",", defaultValue = "on", description = "Whether the GPU gets the step as one graph; both can be given (default: ${DEFAULT-VALUE}).")
+  private List<String> graphs = List.of();
+
+  @Option(names = "--data", paramLabel = "DIR", description = "A dataset to train on; tokens drawn by Zipf's law by default.")
+  private @Nullable Path data;
+
+  @Option(names = "--out", paramLabel = "FILE.json", description = "Writes the results there.")
+  private @Nullable Path out;
 
   @Mixin
   private DeviceOptions compute = new DeviceOptions();
@@ -53,12 +77,19 @@ public final class BenchTrainCommand implements Callable<Integer> {
   private CommandSpec spec = CommandSpec.create();
 
   /** A row of the result line. */
-  private record Row(String projection, double ms, double forwardMs, double backwardMs, double optimizerMs, double tokensPerSecond,
-      double mfu,
-      double lossError) {}
+  private record Row(String model, int batch, int length, String projection, String graph, double ms, double tokensPerSecond, double mfu,
+      double roofline, double memoryMib, double firstLoss, double lastLoss, double lossError) {}
 
   @Override
-  public Integer call() {
+  public Integer call() throws IOException {
+    if (batches.size() != 1 && batches.size() != models.size()) {
+      throw new UserError("--batch names " + batches.size() + " sizes for " + models.size() + " shapes; give one for all or one for each");
+    }
+    if (steps < 1) throw new UserError("--steps is " + steps + "; give at least 1");
+    KernelBench.requireJson(out);
+    var executions = graphs.stream().map(BenchTrainCommand::execution).toList();
+    var shapes = models.stream().map(ModelConfig::parse).toList();
+    var arms = projections.stream().map(Projection::named).toList();
     var device = compute.device();
     var dtype = compute.dtype(device);
     var banner = Hardware.probe().banner(device.toString());
@@ -66,47 +97,95 @@ public final class BenchTrainCommand implements Callable<Integer> {
     say.println(banner);
     say.flush();
     var rates = Rates.measure(device.toString());
-    double peak = dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32();
-    var shape = ModelConfig.parse(model);
-    int tokens = length == 0 ? shape.context() : length;
     var rows = new ArrayList<Row>();
-    var table = Table.of(model + ", " + batch + " × " + tokens + " tokens, " + dtype, Column.text("projection"),
-        Column.number("step", "ms"), Column.number("forward", "ms"), Column.number("backward", "ms"), Column.number("optimizer", "ms"),
-        Column.number("speed", "tokens/s"), Column.number("MFU"), Column.number("memory"));
-    for (var name : projections) {
-      var usual = Recipe.of(shape, Long.MAX_VALUE / 2, true);
-      var recipe = new TrainConfig(usual.tokens(), batch * tokens, batch, tokens, usual.learningRate(), usual.finalLearningRate(),
-          usual.warmup(), usual.beta1(), usual.beta2(), usual.weightDecay(), usual.clip(), 0);
-      var result = TrainBenchmark.run(shape.withContext(tokens).with(Projection.named(name)), recipe, device, dtype, steps);
-      double speed = recipe.batchTokens() / result.seconds();
-      double share = result.flopsAStep() / result.seconds() / peak;
-      rows.add(new Row(name, 1e3 * result.seconds(), 1e3 * result.forward(), 1e3 * result.backward(), 1e3 * result.optimizer(), speed,
-          share, result.lossError()));
-      table = table.row(Cell.of(name), Cell.of(1e3 * result.seconds(), Format.PLAIN), Cell.of(1e3 * result.forward(), Format.PLAIN),
-          Cell.of(1e3 * result.backward(), Format.PLAIN), Cell.of(1e3 * result.optimizer(), Format.PLAIN),
-          Cell.of(speed, Format.PLAIN), Cell.of(new Span("%.0f%%".formatted(100 * share), share)),
-          Cell.of(result.footprint().total(), Format.BYTES));
+    for (int i = 0; i < shapes.size(); i++) {
+      int batch = batches.get(batches.size() == 1 ? 0 : i);
+      var shape = shapes.get(i);
+      int tokens = length == 0 ? shape.context() : length;
+      try (var text = Text.open(data, shape.vocabulary())) {
+        for (var arm : arms) {
+          for (var execution : executions) {
+            var recipe = recipe(shape, batch, tokens);
+            var loader = Loader.shuffled(text.dataset.train(), tokens, recipe.seed());
+            var result = TrainBenchmark.run(shape.withContext(tokens).with(arm), recipe, loader, device, dtype, execution, steps);
+            rows.add(row(models.get(i), arm, execution, recipe, result, rates, dtype, device));
+          }
+        }
+      }
     }
-    print(table, rows, rates, banner, dtype, tokens);
+    print(rows, rates, dtype, banner);
     return 0;
   }
 
-  private void print(Table table, List<Row> rows, Rates rates, String banner, Dtype dtype, int tokens) {
+  private static Execution execution(String graph) {
+    return switch (graph) {
+      case "on" -> Execution.GRAPH;
+      case "off" -> Execution.PLAIN;
+      default -> throw new UserError("--graph " + graph + " is unknown; use on, off or both, as on,off");
+    };
+  }
+
+  /** The usual recipe but without a warm-up, so that the loss falls in a few steps. */
+  private static TrainConfig recipe(ModelConfig shape, int batch, int tokens) {
+    var usual = Recipe.of(shape, Long.MAX_VALUE / 2, true);
+    return new TrainConfig(usual.tokens(), batch * tokens, batch, tokens, usual.learningRate(), usual.finalLearningRate(), 0, usual.beta1(),
+        usual.beta2(), usual.weightDecay(), usual.clip(), 0);
+  }
+
+  private static Row row(String model, Projection arm, Execution execution, TrainConfig recipe, TrainBenchmark.Result result, Rates rates,
+      Dtype dtype, Device device) {
+    double product = dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32();
+    double limit = result.flops() / product + result.moved() / rates.copy();
+    double memory = device == Device.CUDA ? result.memoryBytes() : PeakMemory.bytes();
+    return new Row(model, recipe.batch(), recipe.length(), arm.toString(), execution == Execution.GRAPH ? "on" : "off",
+        1e3 * result.seconds(), recipe.batchTokens() / result.seconds(), result.flops() / result.seconds() / product,
+        limit / result.seconds(), memory / (1 << 20), result.firstLoss(), result.lastLoss(), result.lossError());
+  }
+
+  private void print(List<Row> rows, Rates rates, Dtype dtype, String banner) {
+    var table = Table.of("The training step in " + dtype + ", medians", Column.text("model"), Column.text("batch"),
+        Column.text("projection"), Column.text("graph"), Column.number("step", "ms"), Column.number("speed", "tokens/s"),
+        Column.number("MFU"), Column.number("of roofline"), Column.number("memory"), Column.number("loss", "nats"));
+    for (var row : rows) {
+      table = table.row(Cell.of(row.model), Cell.of(row.batch + " × " + row.length), Cell.of(row.projection), Cell.of(row.graph),
+          Cell.of(row.ms, Format.PLAIN), Cell.of(row.tokensPerSecond, Format.PLAIN), KernelBench.share(row.mfu),
+          KernelBench.share(row.roofline), Cell.of(row.memoryMib * (1 << 20), Format.BYTES),
+          Cell.of(new Span(String.format(Locale.ROOT, "%.2f to %.2f", row.firstLoss, row.lastLoss), row.lastLoss)));
+    }
     var to = spec.commandLine().getOut();
     to.println(table.toText(spec.commandLine().getUsageHelpWidth()));
-    to.printf("GEMM rate %.0f GFLOP/s in bf16, %.0f in float32; the process held at most %s.%n", rates.bfloat16() / 1e9,
-        rates.float32() / 1e9, Format.BYTES.text(PeakMemory.bytes()));
+    to.printf(Locale.ROOT, "Measured here: %.0f GFLOP/s in bf16, %.0f in float32, copies of %.0f GB/s.%n", rates.bfloat16() / 1e9,
+        rates.float32() / 1e9, rates.copy() / 1e9);
     var line = new LinkedHashMap<String, Object>();
     line.put("bench", "train");
-    line.put("model", model);
-    line.put("batch", batch);
-    line.put("length", tokens);
     line.put("dtype", dtype.toString());
+    line.put("data", data == null ? "drawn by Zipf's law" : data.getFileName().toString());
     line.put("gemm_gflops", (dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32()) / 1e9);
-    line.put("peak_rss_mib", PeakMemory.bytes() / (1 << 20));
+    line.put("copy_gbs", rates.copy() / 1e9);
     line.put("rows", rows);
-    line.put("stamp", Stamp.now(banner, spec.commandLine().getParent().getParent().getParseResult().originalArgs()));
+    line.put("stamp", Stamp.now(banner, spec.root().commandLine().getParseResult().originalArgs()));
     to.println(Json.LINE.writeValueAsString(line));
     to.flush();
+    KernelBench.write(out, line);
+  }
+
+  /** What is trained on: a dataset of the user's, or one that goes away again. */
+  private record Text(Dataset dataset, @Nullable Path temporary) implements AutoCloseable {
+    static Text open(@Nullable Path given, int vocabulary) throws IOException {
+      if (given != null) return new Text(Dataset.open(given), null);
+      var folder = Files.createTempDirectory("walsh-bench");
+      ZipfTokens.write(folder, vocabulary, ZIPF_TOKENS);
+      return new Text(Dataset.open(folder), folder);
+    }
+
+    @Override
+    public void close() throws IOException {
+      dataset.close();
+      if (temporary == null) return;
+      try (var files = Files.list(temporary)) {
+        for (var file : files.toList()) Files.delete(file);
+      }
+      Files.delete(temporary);
+    }
   }
 }

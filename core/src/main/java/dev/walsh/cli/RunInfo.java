@@ -4,7 +4,6 @@ import dev.walsh.checkpoint.Checkpoint;
 import dev.walsh.checkpoint.CheckpointStore;
 import dev.walsh.checkpoint.RunState;
 import dev.walsh.config.ModelConfig;
-import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
@@ -83,7 +82,8 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
   }
 
   private static @Nullable String hadamard(ModelConfig model) {
-    return model.projection().mix() == Projection.Mix.HADAMARD ? HadamardFactors.of(model.width(), model.heads()).explain() : null;
+    var factors = HadamardFactors.of(model);
+    return factors == null ? null : factors.explain();
   }
 
   private static ModelCost cost(RunPlan plan) {

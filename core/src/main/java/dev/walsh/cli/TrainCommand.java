@@ -40,7 +40,7 @@ public final class TrainCommand implements Callable<Integer> {
   @Option(names = "--model", paramLabel = "PRESET|FILE.json", description = "nano, 124M, 354M, 757M, 1.7B, 2.6B, 3.9B, 5.6B, or a file with the fields of a model.")
   private @Nullable String model;
 
-  @Option(names = "--projection", paramLabel = "NAME", description = "The attention output projection: dense, hadamard or identity.")
+  @Option(names = "--projection", paramLabel = "NAME", description = "The attention output projection: dense, hadamard, hadamard-folded (the same function, trained in other parameters) or identity.")
   private @Nullable String projection;
 
   @Option(names = "--data", paramLabel = "DIR", description = "The dataset.")

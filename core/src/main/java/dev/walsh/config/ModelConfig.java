@@ -77,6 +77,11 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     return Math.ceilDiv(8 * width, 3 * 64) * 64;
   }
 
+  /** The number of heads of the presets of a width; 0 where none is as wide. */
+  public static int usualHeads(int width) {
+    return PRESETS.values().stream().filter(preset -> preset.width == width).mapToInt(ModelConfig::heads).findFirst().orElse(0);
+  }
+
   /** Reads a preset's name or the path of a JSON file with this record's fields. */
   public static ModelConfig parse(String presetOrFile) {
     var preset = PRESETS.get(presetOrFile);

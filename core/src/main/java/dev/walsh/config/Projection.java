@@ -19,13 +19,28 @@ public record Projection(Mix mix, boolean alpha, boolean beta) {
     DENSE,
     /** The fixed orthonormal Walsh–Hadamard matrix (arXiv 2603.08343). */
     HADAMARD,
+    /**
+     * The same function in other parameters: what of the matrix acts inside a head is part of the value projection, and a mix over heads is
+     * left. The optimizer's path differs, so it is an arm of its own.
+     */
+    HADAMARD_FOLDED,
     /** Nothing: the control that shows what the transform itself does. */
     IDENTITY;
 
+    /** Whether the map is the Walsh–Hadamard matrix, in either form. */
+    public boolean isHadamard() {
+      return this == HADAMARD || this == HADAMARD_FOLDED;
+    }
+
     @Override
     public String toString() {
-      return name().toLowerCase(Locale.ROOT);
+      return name().toLowerCase(Locale.ROOT).replace('_', '-');
     }
+  }
+
+  /** With another map and the same flags. */
+  public Projection with(Mix mix) {
+    return new Projection(mix, alpha, beta);
   }
 
   /** Reads a name of {@link #names()}: the learned matrix stands alone, the fixed maps are followed by alpha and beta. */

@@ -33,7 +33,7 @@ public record Hardware(Machine machine, Libtorch libtorch) {
       return "a GPU that its driver does not name";
     }
     var gpu = machine.gpus().get(index);
-    return gpu.name() + " · " + Amount.bytes(gpu.memoryBytes()) + " · " + bf16(gpu.nativeBf16());
+    return String.join(" · ", gpu.name(), Amount.bytes(gpu.memoryBytes()), "driver " + gpu.driver(), bf16(gpu.nativeBf16()));
   }
 
   private static String bf16(boolean isNative) {

@@ -1,6 +1,8 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.CausalAttention;
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
 
@@ -14,14 +16,14 @@ final class Block {
   private final Tensor attentionGain;
   private final Tensor mlpGain;
 
-  Block(ModelConfig config, Rope rope, Weights.Path path) {
+  Block(ModelConfig config, Rope rope, CausalAttention softmax, Weights.Path path, Kernels kernels) {
     this.config = config;
     attentionGain = path.constant("attn_norm.gain", 1, config.width());
-    attention = new Attention(config, rope, path.at("attn"));
-    attentionOut = OutputProjection.ofAttention(config, path.at("attn").at("out"));
+    attention = new Attention(config, rope, softmax, path.at("attn"), kernels);
+    attentionOut = OutputProjection.ofAttention(config, path.at("attn").at("out"), kernels);
     mlpGain = path.constant("mlp_norm.gain", 1, config.width());
-    mlp = new Mlp(config, path.at("mlp"));
-    mlpOut = OutputProjection.ofMlp(config, path.at("mlp").at("down"));
+    mlp = new Mlp(config, path.at("mlp"), kernels);
+    mlpOut = OutputProjection.ofMlp(config, path.at("mlp").at("down"), kernels);
   }
 
   /** The gain of the norm that this block reads through. */

@@ -7,22 +7,29 @@ package dev.walsh.model;
  * @param forward floating-point operations of the forward pass (a multiply-add is 2)
  * @param backward floating-point operations of the backward pass
  * @param saved elements kept from forward to backward
+ * @param moved elements that steps between matrix products read and write, forward and backward, each being one kernel
  */
-public record Cost(long parameters, double forward, double backward, double saved) {
-  public static final Cost NOTHING = new Cost(0, 0, 0, 0);
+public record Cost(long parameters, double forward, double backward, double saved, double moved) {
+  public static final Cost NOTHING = new Cost(0, 0, 0, 0, 0);
 
   /** A learned matrix of {@code in} to {@code out} channels: one product forward, two backward; its input is kept. */
   public static Cost matrix(long in, long out) {
-    return new Cost(in * out, 2.0 * in * out, 4.0 * in * out, in);
+    return new Cost(in * out, 2.0 * in * out, 4.0 * in * out, in, 0);
   }
 
   /** An elementwise step over {@code channels}: linear work, counted as one operation forward and two backward. */
   public static Cost elementwise(long parameters, long channels) {
-    return new Cost(parameters, channels, 2.0 * channels, channels);
+    return new Cost(parameters, channels, 2.0 * channels, channels, 0);
   }
 
   public Cost plus(Cost other) {
-    return new Cost(parameters + other.parameters, forward + other.forward, backward + other.backward, saved + other.saved);
+    return new Cost(parameters + other.parameters, forward + other.forward, backward + other.backward, saved + other.saved,
+        moved + other.moved);
+  }
+
+  /** The same with {@code elements} more that are moved. */
+  public Cost moving(double elements) {
+    return new Cost(parameters, forward, backward, saved, moved + elements);
   }
 
   /** Floating-point operations of a training step, for one token. */

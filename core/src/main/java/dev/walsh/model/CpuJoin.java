@@ -27,16 +27,12 @@ final class CpuJoin implements FusedJoin {
     this.kernel = kernel;
   }
 
-  static CpuJoin hadamard(HadamardFactors factors) {
-    return create(factors, 1);
-  }
-
   static CpuJoin identity(int width) {
-    return create(HadamardFactors.of(HadamardOrder.of(1)), width);
+    return hadamard(HadamardFactors.of(HadamardOrder.of(1)), width);
   }
 
-  /** On as many threads as libtorch uses, whose number a run records. */
-  private static CpuJoin create(HadamardFactors factors, int channels) {
+  /** With H ⊗ I for H, I being of order {@code channels}; on as many threads as libtorch uses, whose number a run records. */
+  static CpuJoin hadamard(HadamardFactors factors, int channels) {
     return new CpuJoin(HadamardJoin.create(factors, channels, ModelConfig.NORM_EPSILON, Device.threads()));
   }
 

@@ -23,12 +23,13 @@ final class CudaJoin implements FusedJoin {
     this.kernels = CudaJoinKernels.of(shape);
   }
 
-  static CudaJoin hadamard(HadamardFactors factors, boolean alpha, boolean beta, Dtype dtype) {
-    return new CudaJoin(new CudaJoinKernels.Shape(factors, 1, alpha, beta, dtype));
+  static CudaJoin identity(int width, boolean alpha, boolean beta, Dtype dtype) {
+    return hadamard(HadamardFactors.of(HadamardOrder.of(1)), width, alpha, beta, dtype);
   }
 
-  static CudaJoin identity(int width, boolean alpha, boolean beta, Dtype dtype) {
-    return new CudaJoin(new CudaJoinKernels.Shape(HadamardFactors.of(HadamardOrder.of(1)), width, alpha, beta, dtype));
+  /** With H ⊗ I for H, I being of order {@code channels}. */
+  static CudaJoin hadamard(HadamardFactors factors, int channels, boolean alpha, boolean beta, Dtype dtype) {
+    return new CudaJoin(new CudaJoinKernels.Shape(factors, channels, alpha, beta, dtype));
   }
 
   @Override

@@ -1,7 +1,10 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
-import dev.walsh.tensor.Dtype;
+import dev.walsh.kernels.nn.CausalAttention;
+import dev.walsh.kernels.nn.CrossEntropy;
+import dev.walsh.kernels.nn.Embedding;
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -17,16 +20,26 @@ public final class Gpt {
   public static final String ATTENTION = "attention";
 
   private final ModelConfig config;
+  private final Kernels kernels;
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
   private final Tensor finalGain;
 
   /** Makes the weights of a model in {@code weights}. */
   public Gpt(ModelConfig config, Weights weights) {
+    this(config, weights, Kernels.FUSED);
+  }
+
+  /** Makes the weights of a model in {@code weights}; it computes the same with other kernels, but for rounding. */
+  public Gpt(ModelConfig config, Weights weights, Kernels kernels) {
     this.config = config;
+    this.kernels = kernels;
     embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
-    var rope = new Rope(config, weights.at("rope"));
-    for (int i = 0; i < config.layers(); i++) blocks.add(new Block(config, rope, weights.at("h").at(Integer.toString(i))));
+    var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
+    var softmax = new CausalAttention(config.context(), weights.at("softmax"));
+    for (int i = 0; i < config.layers(); i++) {
+      blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
+    }
     finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 
@@ -36,7 +49,7 @@ public final class Gpt {
 
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
-    var x = torch.embedding(embedding, ids);
+    var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
     var stream = new Joined(x, Norm.apply(x, blocks.getFirst().gain()));
     for (int i = 0; i < blocks.size(); i++) {
       stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);
@@ -51,10 +64,10 @@ public final class Gpt {
 
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
   public Tensor loss(Tensor ids, Tensor targets) {
-    var logits = logits(hidden(ids)).view(-1, config.paddedVocabulary());
-    // A loss rounded to bf16 has three digits.
-    var wide = Dtype.of(logits).bytes() < Dtype.F32.bytes() ? logits.to(Dtype.F32.scalarType()) : logits;
-    return torch.cross_entropy_loss(wide, targets.view(-1));
+    var hidden = hidden(ids);
+    return kernels == Kernels.PLAIN
+        ? CrossEntropy.plain(hidden, embedding, targets)
+        : CrossEntropy.apply(hidden, embedding, targets);
   }
 
   /** What each part costs a token, in sequences of {@code length}, in the order in which data passes. */
@@ -64,8 +77,9 @@ public final class Gpt {
     costs.put(ATTENTION, sum(b -> b.attentionCost(length)));
     costs.put("mlp", sum(Block::mlpCost));
     costs.put("final norm", Norm.cost(config.width()));
+    // The loss reads the logits and leaves their gradient; the embedding's rows are gathered, normed, and their gradient added up.
     costs.put("embedding and head", new Cost(embeddingCost.parameters(), embeddingCost.forward(), embeddingCost.backward(),
-        config.width() + 2.0 * config.paddedVocabulary()));
+        config.width() + 2.0 * config.paddedVocabulary(), 2.0 * config.paddedVocabulary() + 9.0 * config.width()));
     return costs;
   }
 

@@ -7,6 +7,7 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** The map of an output projection: from the concatenated heads, or the MLP's hidden channels, to the width of the model. */
 sealed interface Mix {
@@ -34,7 +35,8 @@ sealed interface Mix {
   static Mix create(ModelConfig config, Weights.Path path) {
     return switch (config.projection().mix()) {
       case DENSE -> new Dense(config.width(), config.width(), config.layers(), path);
-      case HADAMARD -> new Hadamard(config.width(), config.heads(), path);
+      case HADAMARD -> Hadamard.full(HadamardFactors.of(config.width(), config.heads()), path);
+      case HADAMARD_FOLDED -> Hadamard.folded(HadamardFactors.of(config.width(), config.heads()).fold(config.heads()), path);
       case IDENTITY -> new Identity();
     };
   }
@@ -62,26 +64,38 @@ sealed interface Mix {
     }
   }
 
-  /** The fixed orthonormal matrix y ↦ y H of {@link HadamardFactors}, as a Kronecker product of two small ones. */
+  /** A fixed orthonormal matrix y ↦ y (H ⊗ I), H as a Kronecker product of two small ones. */
   final class Hadamard implements Mix {
     private final HadamardFactors factors;
+    private final int channels;
     private final Tensor left;
-    private final Tensor right;
+    // Null where it is the identity.
+    private final @Nullable Tensor right;
 
-    Hadamard(int width, int heads, Weights.Path path) {
-      factors = HadamardFactors.of(width, heads);
+    private Hadamard(HadamardFactors factors, int channels, Tensor left, @Nullable Tensor right) {
+      this.factors = factors;
+      this.channels = channels;
+      this.left = left;
+      this.right = right;
+    }
+
+    /** All of H_d. */
+    static Hadamard full(HadamardFactors factors, Weights.Path path) {
       var split = factors.split();
-      left = fixed(split.left(), path);
-      right = fixed(split.right(), path);
+      return new Hadamard(factors, 1, fixed(split.left(), path), fixed(split.right(), path));
+    }
+
+    /** What is left of H_d where {@link Folding} moved the rest into the value projection. */
+    static Hadamard folded(HadamardFactors.Fold fold, Weights.Path path) {
+      return new Hadamard(fold.mixed(), fold.folded().order(), fixed(HadamardMatrix.of(fold.mixed()), path), null);
     }
 
     @Override
     public Tensor apply(Tensor y) {
       // With H = A ⊗ B and a row of y read as an (a, b) matrix Y, y H is Aᵀ Y B.
-      long a = left.size(0);
-      long b = right.size(0);
-      var rows = y.reshape(-1, a, b);
-      return torch.matmul(left.t(), torch.matmul(rows, right)).view(y.shape());
+      var rows = y.reshape(-1, left.size(0), y.size(-1) / left.size(0));
+      var mixed = right == null ? rows : torch.matmul(rows, right);
+      return torch.matmul(left.t(), mixed).view(y.shape());
     }
 
     @Override
@@ -91,18 +105,18 @@ sealed interface Mix {
 
     @Override
     public FusedJoin cpuJoin(int width) {
-      return CpuJoin.hadamard(factors);
+      return CpuJoin.hadamard(factors, channels);
     }
 
     @Override
     public FusedJoin cudaJoin(int width, boolean alpha, boolean beta, Dtype dtype) {
-      return CudaJoin.hadamard(factors, alpha, beta, dtype);
+      return CudaJoin.hadamard(factors, channels, alpha, beta, dtype);
     }
 
     @Override
     public Cost cost() {
-      double additions = factors.factors().stream().mapToDouble(f -> f.log2() + f.core() - 1).sum() * factors.order();
-      return new Cost(0, additions, additions, 0);
+      double additions = factors.factors().stream().mapToDouble(f -> f.log2() + f.core() - 1).sum() * factors.order() * channels;
+      return new Cost(0, additions, additions, 0, 0);
     }
 
     private static Tensor fixed(HadamardMatrix matrix, Weights.Path path) {

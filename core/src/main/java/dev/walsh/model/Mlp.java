@@ -1,6 +1,7 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.SwiGlu;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -10,8 +11,10 @@ final class Mlp {
   private final int width;
   private final int hidden;
   private final Tensor gateAndUp;
+  private final Kernels kernels;
 
-  Mlp(ModelConfig config, Weights.Path path) {
+  Mlp(ModelConfig config, Weights.Path path, Kernels kernels) {
+    this.kernels = kernels;
     width = config.width();
     hidden = config.hidden();
     gateAndUp = path.normal("gate_up.weight", Init.DEVIATION, 2L * hidden, width);
@@ -19,11 +22,11 @@ final class Mlp {
 
   /** n: (B,T,C) -> (B,T,F). */
   Tensor apply(Tensor n) {
-    var halves = torch.linear(n, gateAndUp).chunk(2, -1);
-    return torch.silu(halves.get(0)).mul(halves.get(1));
+    var packed = torch.linear(n, gateAndUp);
+    return kernels == Kernels.PLAIN ? SwiGlu.plain(packed) : SwiGlu.apply(packed);
   }
 
   Cost cost() {
-    return Cost.matrix(width, 2L * hidden).plus(new Cost(0, 5.0 * hidden, 10.0 * hidden, 3.0 * hidden));
+    return Cost.matrix(width, 2L * hidden).plus(new Cost(0, 5.0 * hidden, 10.0 * hidden, 3.0 * hidden, 8.0 * hidden));
   }
 }

@@ -2,6 +2,7 @@ package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Fallback;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import org.bytedeco.pytorch.Tensor;
@@ -21,21 +22,23 @@ final class OutputProjection {
   private final Tensor beta;
   private final @Nullable FusedJoin fused;
 
-  private OutputProjection(Mix mix, ModelConfig config, boolean hasAlpha, boolean hasBeta, Weights.Path path) {
+  private OutputProjection(Mix mix, ModelConfig config, boolean hasAlpha, boolean hasBeta, Weights.Path path, Kernels kernels) {
     this.mix = mix;
     this.hasAlpha = hasAlpha;
     this.hasBeta = hasBeta;
     width = config.width();
     alpha = hasAlpha ? path.constant("alpha", Init.alpha(width, config.layers()), width) : path.fixed(ones(width), width);
     beta = hasBeta ? path.constant("beta", 0, width) : path.fixed(new double[width], width);
-    fused = fused(path);
+    fused = kernels == Kernels.PLAIN ? null : fused(path);
   }
 
   /** No kernel of the GPU computes in float64, and nothing computes on a device without memory. */
   private @Nullable FusedJoin fused(Weights.Path path) {
     return switch (path.device()) {
       case CPU -> mix.cpuJoin(width);
-      case CUDA -> path.dtype() == Dtype.F64 ? null : mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype());
+      case CUDA -> path.dtype() == Dtype.F64
+          ? null
+          : Fallback.orNone("Joins", () -> mix.cudaJoin(width, hasAlpha, hasBeta, path.dtype()));
       case META -> null;
     };
   }
@@ -47,13 +50,13 @@ final class OutputProjection {
   }
 
   /** The attention's: {@code alpha ⊙ (Y H) + beta} or what else the config says. */
-  static OutputProjection ofAttention(ModelConfig config, Weights.Path path) {
-    return new OutputProjection(Mix.create(config, path), config, config.projection().alpha(), config.projection().beta(), path);
+  static OutputProjection ofAttention(ModelConfig config, Weights.Path path, Kernels kernels) {
+    return new OutputProjection(Mix.create(config, path), config, config.projection().alpha(), config.projection().beta(), path, kernels);
   }
 
   /** The MLP's: a learned matrix from the hidden width. */
-  static OutputProjection ofMlp(ModelConfig config, Weights.Path path) {
-    return new OutputProjection(new Mix.Dense(config.hidden(), config.width(), config.layers(), path), config, false, false, path);
+  static OutputProjection ofMlp(ModelConfig config, Weights.Path path, Kernels kernels) {
+    return new OutputProjection(new Mix.Dense(config.hidden(), config.width(), config.layers(), path), config, false, false, path, kernels);
   }
 
   /** x' = x + projection(o) and n = RMSNorm(x') ⊙ gain. o: (B,T,in), x: (B,T,C), gain: (C) -> twice (B,T,C). */
@@ -73,7 +76,8 @@ final class OutputProjection {
   Cost cost() {
     var cost = mix.cost();
     if (hasAlpha) cost = cost.plus(Cost.elementwise(width, width));
-    if (hasBeta) cost = cost.plus(new Cost(width, width, width, 0));
-    return cost;
+    if (hasBeta) cost = cost.plus(new Cost(width, width, width, 0, 0));
+    // A join reads two and writes two rows; backward it reads four and writes two.
+    return cost.moving(10.0 * width);
   }
 }

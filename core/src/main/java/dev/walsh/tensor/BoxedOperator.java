@@ -15,21 +15,37 @@ import org.bytedeco.pytorch.Type;
  * stack of boxed values. A call costs about 7 µs.
  */
 public final class BoxedOperator {
-  private static final Type.TypePtr TENSOR = new Type.TypePtr(TensorType.get());
+  private static final Type.TypePtr TENSOR = new Type.TypePtr(TensorType.get()).retainReference();
 
   private final OperatorHandle operator;
   private final long arity;
 
-  /** @param name such as {@code aten::_fused_adamw_} */
-  public BoxedOperator(String name) {
-    operator = Dispatcher.singleton().findSchemaOrThrow(name, "");
+  /**
+   * Finds an operator, which outlives every scope.
+   *
+   * @param name such as {@code aten::_fused_adamw_}
+   * @param overload its variant, empty for the one without a name
+   */
+  public BoxedOperator(String name, String overload) {
+    operator = Dispatcher.singleton().findSchemaOrThrow(name, overload).retainReference();
     arity = operator.schema().arguments().limit();
   }
 
   /** Runs the operator on exactly its arguments: too few would be read past the end of the stack. */
   public void call(IValue... arguments) {
+    run(arguments);
+  }
+
+  /** Runs an operator whose one result is an int. */
+  public long callForInt(IValue... arguments) {
+    return run(arguments).get(0).toInt();
+  }
+
+  private IValueVector run(IValue... arguments) {
     if (arguments.length != arity) throw new IllegalArgumentException(arguments.length + " arguments for an operator of " + arity);
-    operator.callBoxed(new IValueVector(arguments));
+    var stack = new IValueVector(arguments);
+    operator.callBoxed(stack);
+    return stack;
   }
 
   /** A boxed list of tensors. */

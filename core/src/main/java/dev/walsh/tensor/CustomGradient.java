@@ -117,11 +117,14 @@ public final class CustomGradient {
     }
   }
 
-  /** Returns what Before computed. */
+  /** Puts what Before computed into the node's own result, and lets go of it: held until the scope ends, a step's gradients add up. */
   private final class After extends FunctionPostHook {
     @Override
     public TensorVector apply(TensorVector inputGradients, TensorVector outputGradients) {
-      return gradients;
+      for (int i = 0; i < inputs.size(); i++) inputGradients.put(i, gradients.get(i));
+      gradients.clear();
+      gradients.resize(inputs.size());
+      return inputGradients;
     }
   }
 }

@@ -1,7 +1,9 @@
 package dev.walsh.tensor;
 
 import dev.walsh.config.UserError;
+import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -56,6 +58,22 @@ public enum Device {
   /** Waits until all work handed to the device is done. */
   public void synchronize() {
     if (this == CUDA) torch.cuda_synchronize();
+  }
+
+  /** Gives memory that libtorch keeps for later back to the device. */
+  public void freeUnused() {
+    if (this != CUDA) return;
+    synchronize();
+    torch.emptyCache();
+  }
+
+  /** Bytes of the GPU's memory that are taken, by anybody; 0 on the CPU. */
+  public long bytesInUse() {
+    if (this != CUDA) return 0;
+    try (var free = new SizeTPointer(1); var total = new SizeTPointer(1)) {
+      CudaError.check(cudart.cudaMemGetInfo(free, total));
+      return total.get() - free.get();
+    }
   }
 
   /** Options for a new tensor of a dtype on this device. */

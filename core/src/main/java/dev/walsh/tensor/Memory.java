@@ -15,6 +15,19 @@ public final class Memory {
     return MemorySegment.ofAddress(t.data_ptr().address()).reinterpret(t.nbytes());
   }
 
+  /** The elements of a tensor of floating-point numbers, wherever it is, in row-major order; waits for its device. */
+  public static double[] doubles(Tensor t) {
+    try (var scope = Scope.withoutGradients()) {
+      return of(t.to(Device.CPU.options(Dtype.F64), false, false, null).contiguous()).toArray(ValueLayout.JAVA_DOUBLE);
+    }
+  }
+
+  /** Where a tensor's first element lies, in the memory of its device; 0 for a tensor without elements. */
+  public static long address(Tensor t) {
+    var pointer = t.data_ptr();
+    return pointer == null ? 0 : pointer.address();
+  }
+
   /** A new float64 CPU tensor. */
   public static Tensor tensor(double[] values, long... shape) {
     var t = torch.empty(shape, Device.CPU.options(Dtype.F64), null);

@@ -8,18 +8,21 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedCollection;
+import java.util.function.UnaryOperator;
 import java.util.zip.CRC32;
 import org.bytedeco.pytorch.Generator;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The trainable tensors of a model, by name, in the order in which its parts made them.
  *
  * <p>Each weight has a master in float32 (or float64), which is what the optimizer moves and a checkpoint keeps, and a value in the dtype that
- * the model computes in, which is what forward reads and backward fills the gradient of. Where both dtypes are one, so are the tensors.
+ * the model computes in, which is what forward reads and backward fills the gradient of. Where both dtypes are one, so are the tensors;
+ * and so they are where nothing is to be trained.
  *
  * <p>Initial values depend on the seed and the name alone: two models that differ in one part agree in all others.
  */
@@ -40,12 +43,25 @@ public final class Weights {
   private final List<Tensor> fixed = new ArrayList<>();
   private final Device device;
   private final Dtype dtype;
-  private final long seed;
+  private final Dtype masterDtype;
+  // Null where the values will be loaded, and are not trained.
+  private final @Nullable Long seed;
 
-  public Weights(Device device, Dtype dtype, long seed) {
+  private Weights(Device device, Dtype dtype, Dtype masterDtype, @Nullable Long seed) {
     this.device = device;
     this.dtype = dtype;
+    this.masterDtype = masterDtype;
     this.seed = seed;
+  }
+
+  /** Weights to be trained. */
+  public Weights(Device device, Dtype dtype, long seed) {
+    this(device, dtype, dtype == Dtype.F64 ? Dtype.F64 : Dtype.F32, seed);
+  }
+
+  /** Weights to be run as they are loaded: without initial values, masters or gradients. */
+  public static Weights toBeLoaded(Device device, Dtype dtype) {
+    return new Weights(device, dtype, dtype, null);
   }
 
   public Device device() {
@@ -94,6 +110,18 @@ public final class Weights {
    * @throws UserError beginning with {@code complaint} and listing every missing, unexpected or misshapen tensor
    */
   public static void copy(Map<String, Tensor> source, Map<String, Tensor> target, String complaint) {
+    check(source, target, complaint);
+    try (var scope = Scope.withoutGradients()) {
+      target.forEach((name, wanted) -> wanted.copy_(source.get(name)));
+    }
+  }
+
+  /**
+   * Checks that two sets of tensors have the same names and shapes.
+   *
+   * @throws UserError as {@link #copy}
+   */
+  public static void check(Map<String, Tensor> source, Map<String, Tensor> target, String complaint) {
     var wrong = new ArrayList<String>();
     target.forEach((name, wanted) -> {
       var given = source.get(name);
@@ -107,9 +135,6 @@ public final class Weights {
       if (!target.containsKey(name)) wrong.add(name + " is unexpected");
     }
     if (!wrong.isEmpty()) throw new UserError(complaint + ": " + summary(wrong));
-    try (var scope = Scope.withoutGradients()) {
-      target.forEach((name, wanted) -> wanted.copy_(source.get(name)));
-    }
   }
 
   private static String summary(List<String> wrong) {
@@ -158,7 +183,12 @@ public final class Weights {
 
     /** A decayed matrix of normally distributed values. */
     public Tensor normal(String name, double deviation, long... shape) {
-      return add(name, Decay.DECAYED, shape, (t, generator) -> t.normal_(0, deviation, generator));
+      return normal(name, deviation, UnaryOperator.identity(), shape);
+    }
+
+    /** A decayed matrix whose initial value is a function of normally distributed values. */
+    public Tensor normal(String name, double deviation, UnaryOperator<Tensor> function, long... shape) {
+      return add(name, Decay.DECAYED, shape, (t, generator) -> t.copy_(function.apply(t.normal_(0, deviation, generator))));
     }
 
     /** A vector of one value, free of decay. */
@@ -166,8 +196,13 @@ public final class Weights {
       return add(name, Decay.FREE, shape, (t, _) -> t.fill_(new Scalar(value)));
     }
 
-    /** A constant of the model, such as a table of angles: on its device and in its dtype, neither trained nor saved. */
+    /** A constant of the model, such as a matrix that is not learned: on its device and in its dtype, neither trained nor saved. */
     public Tensor fixed(double[] values, long... shape) {
+      return fixed(dtype, values, shape);
+    }
+
+    /** A constant in a dtype of its own. */
+    public Tensor fixed(Dtype dtype, double[] values, long... shape) {
       try (var scope = Scope.withoutGradients()) {
         var t = scope.keep(Memory.tensor(values, shape).to(device.options(dtype), false, true, null));
         fixed.add(t);
@@ -183,7 +218,7 @@ public final class Weights {
         if (Dtype.of(master) == dtype) value = master;
         scope.escape(master);
         if (value != master) scope.escape(value);
-        value.set_requires_grad(true);
+        value.set_requires_grad(seed != null);
         if (byName.putIfAbsent(name, new Weight(name, value, master, decay)) != null) {
           throw new IllegalStateException("two weights are named " + name);
         }
@@ -193,14 +228,13 @@ public final class Weights {
 
     /** Values are drawn on the CPU, so that they are the same on every device. */
     private Tensor master(String name, long[] shape, Initializer initializer) {
-      var masterDtype = dtype == Dtype.F64 ? Dtype.F64 : Dtype.F32;
-      if (device == Device.META) return torch.empty(shape, device.options(masterDtype), null);
+      if (seed == null || device == Device.META) return torch.empty(shape, device.options(masterDtype), null);
       var t = torch.empty(shape, Device.CPU.options(masterDtype), null);
-      initializer.fill(t, new GeneratorOptional(generator(name)));
+      initializer.fill(t, new GeneratorOptional(generator(name, seed)));
       return device == Device.CPU ? t : t.to(device.options(masterDtype), false, false, null);
     }
 
-    private Generator generator(String name) {
+    private Generator generator(String name, long seed) {
       var hash = new CRC32();
       hash.update(name.getBytes(StandardCharsets.UTF_8));
       return torch.createCPUGenerator(seed * 0x9E3779B97F4A7C15L + hash.getValue());

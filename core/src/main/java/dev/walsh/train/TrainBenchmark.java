@@ -2,121 +2,94 @@ package dev.walsh.train;
 
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.TrainConfig;
+import dev.walsh.data.Loader;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
+import dev.walsh.tensor.Weights.Decay;
 import java.util.Arrays;
-import java.util.Random;
-import org.bytedeco.pytorch.Tensor;
 
-/**
- * The training step by the clock: first checked against the same step in float32, then repeated. Its tokens are random, which costs a step
- * exactly what text does.
- */
+/** The training step by the clock, as {@code walsh train} runs it: checked against float32 first, then timed while it learns from shards. */
 public final class TrainBenchmark {
   /** bf16 has three digits, and a fresh model's loss is known to about as many. */
   private static final double TOLERANCE = 0.02;
-  private static final int WARM_UP = 2;
+  private static final int WARM_UP = 5;
 
   private TrainBenchmark() {}
 
   /**
    * What was measured.
    *
-   * @param lossError how far the loss of the first step is from that in float32, in nats
-   * @param seconds the median of a step
-   * @param forward the median of its forward pass, in seconds
-   * @param backward the median of its backward pass
-   * @param optimizer the median of clipping and the optimizer
-   * @param flopsAStep model FLOPs of a step
-   * @param footprint what training holds
+   * @param lossError how far the loss of the fresh model on one sequence is from that in float32, in nats
+   * @param firstLoss of the first step
+   * @param lastLoss of the last
+   * @param seconds the median of a step, from asking for it to having its loss
+   * @param flops matrix products of a step as they are usually counted: 6 a token and matrix element, the head included, and 6 L T d for
+   *   attention, half of whose scores are masked
+   * @param moved bytes of a step that its other kernels and the optimizer read and write at least
+   * @param memoryBytes of the GPU in use at the end; 0 on the CPU
+   * @param footprint what training holds, computed
    */
-  public record Result(double lossError, double seconds, double forward, double backward, double optimizer, double flopsAStep,
+  public record Result(double lossError, double firstLoss, double lastLoss, double seconds, double flops, double moved, long memoryBytes,
       Footprint footprint) {}
 
-  /** Checks, then times {@code steps} steps of one pass each. */
-  public static Result run(ModelConfig shape, TrainConfig recipe, Device device, Dtype dtype, int steps) {
-    double reference = dtype == Dtype.F32 ? Double.NaN : firstLoss(shape, recipe, device);
-    var weights = new Weights(device, dtype, recipe.seed());
-    var model = new Gpt(shape, weights);
-    var times = new double[3][steps];
-    double first = Double.NaN;
-    double last = Double.NaN;
-    try (var optimizer = new AdamW(weights, recipe); var batch = new Batch(shape, recipe, device)) {
-      for (int step = -WARM_UP; step < steps; step++) {
-        try (var scope = Scope.open()) {
-          long start = System.nanoTime();
-          var loss = model.loss(batch.ids, batch.targets);
-          last = loss.item_double();
-          if (step == -WARM_UP) first = last;
-          long forward = System.nanoTime();
-          loss.backward();
-          optimizer.accumulate();
-          device.synchronize();
-          long backward = System.nanoTime();
-          optimizer.step(recipe.learningRate());
-          device.synchronize();
-          long end = System.nanoTime();
-          if (step >= 0) {
-            times[0][step] = (forward - start) * 1e-9;
-            times[1][step] = (backward - forward) * 1e-9;
-            times[2][step] = (end - backward) * 1e-9;
-          }
-        }
+  /** Checks, then times {@code steps} steps. */
+  public static Result run(ModelConfig shape, TrainConfig recipe, Loader loader, Device device, Dtype dtype, Execution execution,
+      int steps) {
+    double error = dtype == Dtype.F32 ? 0 : Math.abs(freshLoss(shape, loader, device, dtype) - freshLoss(shape, loader, device, Dtype.F32));
+    if (!(error <= TOLERANCE)) throw new IllegalStateException("the loss of a fresh model is " + error + " nats from that in float32");
+    device.freeUnused();
+    loader.seek(0);
+    try (var trainer = new Trainer(shape, recipe, loader, device, dtype, execution)) {
+      double first = trainer.step().loss();
+      for (int i = 1; i < WARM_UP; i++) trainer.step();
+      var seconds = new double[steps];
+      double last = Double.NaN;
+      for (int i = 0; i < steps; i++) {
+        var report = trainer.step();
+        seconds[i] = report.seconds();
+        last = report.loss();
       }
+      if (!(last < first)) throw new IllegalStateException("the loss did not fall: " + first + " at first, " + last + " at the end");
+      Arrays.sort(seconds);
+      return new Result(error, first, last, seconds[steps / 2], flops(trainer, recipe), moved(trainer, recipe), device.bytesInUse(),
+          trainer.footprint());
+    } finally {
+      device.freeUnused();
     }
-    var footprint = Footprint.of(model, weights, recipe.microBatch(), recipe.length());
-    weights.close();
-    double error = dtype == Dtype.F32 ? 0 : Math.abs(first - reference);
-    if (!(error <= TOLERANCE))
-      throw new IllegalStateException("the first loss is " + first + " in " + dtype + " but " + reference + " in float32");
-    if (!(last < first)) throw new IllegalStateException("the loss did not fall: " + first + " at first, " + last + " at the end");
-    var totals = new double[steps];
-    for (int i = 0; i < steps; i++) totals[i] = times[0][i] + times[1][i] + times[2][i];
-    double flops = model.cost(recipe.length()).training() * recipe.batchTokens();
-    return new Result(error, median(totals), median(times[0]), median(times[1]), median(times[2]), flops, footprint);
   }
 
-  private static double firstLoss(ModelConfig shape, TrainConfig recipe, Device device) {
-    var weights = new Weights(device, Dtype.F32, recipe.seed());
-    try (var scope = Scope.withoutGradients(); var batch = new Batch(shape, recipe, device)) {
-      return new Gpt(shape, weights).loss(batch.ids, batch.targets).item_double();
+  private static double flops(Trainer trainer, TrainConfig recipe) {
+    var shape = trainer.model().config();
+    long matrices = trainer.weights().all().stream().filter(w -> w.decay() == Decay.DECAYED).mapToLong(Weights.Weight::elements).sum();
+    return recipe.batchTokens() * (6.0 * matrices + 6.0 * shape.layers() * recipe.length() * shape.width());
+  }
+
+  private static double moved(Trainer trainer, TrainConfig recipe) {
+    var weights = trainer.weights();
+    int narrow = weights.dtype().bytes();
+    // The norm reads the gradient; the update reads it again, and reads and writes master and moments, and writes the value.
+    double optimizer = weights.elements() * (3.0 * narrow + 6 * Dtype.F32.bytes());
+    return trainer.model().cost(recipe.length()).moved() * narrow * recipe.batchTokens() + optimizer;
+  }
+
+  /** The loss of the initial weights on the first window. */
+  private static double freshLoss(ModelConfig shape, Loader loader, Device device, Dtype dtype) {
+    int length = loader.length();
+    var ids = new long[length];
+    var targets = new long[length];
+    loader.seek(0);
+    loader.next(1, ids, targets);
+    var weights = new Weights(device, dtype, 0);
+    try (var scope = Scope.withoutGradients()) {
+      var options = device.options(Dtype.I64);
+      return new Gpt(shape, weights).loss(Memory.tensor(ids, 1, length).to(options, false, false, null),
+          Memory.tensor(targets, 1, length).to(options, false, false, null)).item_double();
     } finally {
       weights.close();
-    }
-  }
-
-  private static double median(double[] values) {
-    var sorted = values.clone();
-    Arrays.sort(sorted);
-    return sorted[sorted.length / 2];
-  }
-
-  /** One batch, which every step sees again, so that the loss must fall. */
-  private static final class Batch implements AutoCloseable {
-    final Tensor ids;
-    final Tensor targets;
-
-    Batch(ModelConfig shape, TrainConfig recipe, Device device) {
-      var random = new Random(recipe.seed());
-      ids = tensor(random, shape, recipe, device);
-      targets = tensor(random, shape, recipe, device);
-    }
-
-    private static Tensor tensor(Random random, ModelConfig shape, TrainConfig recipe, Device device) {
-      try (var scope = Scope.open()) {
-        var tokens = random.longs(recipe.batchTokens(), 0, shape.vocabulary()).toArray();
-        return scope.keep(Memory.tensor(tokens, recipe.batch(), recipe.length()).to(device.options(Dtype.I64), false, false, null));
-      }
-    }
-
-    @Override
-    public void close() {
-      ids.close();
-      targets.close();
     }
   }
 }

@@ -3,7 +3,6 @@ package dev.walsh.train;
 import dev.walsh.checkpoint.AtomicFolder;
 import dev.walsh.checkpoint.RunState;
 import dev.walsh.config.ModelConfig;
-import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
@@ -15,7 +14,6 @@ import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.Map;
-import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 
 /** One model in training: its weights, its optimizer and its place in the data, moved one step at a time. */
@@ -25,17 +23,26 @@ public final class Trainer implements AutoCloseable {
   private final Gpt model;
   private final AdamW optimizer;
   private final Schedule schedule;
-  private final Loader loader;
+  private final Feed feed;
+  private final StepWork work;
+  private final StepRunner runner;
   private long step;
 
   /** A fresh model; {@link #restore} replaces it by an earlier state. */
   public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype) {
+    this(modelConfig, config, loader, device, dtype, Execution.GRAPH);
+  }
+
+  /** A fresh model whose steps reach the device in a way of choice, with the same results but for rounding. */
+  public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype, Execution execution) {
     this.config = config;
-    this.loader = loader;
     weights = new Weights(device, dtype, config.seed());
     model = new Gpt(modelConfig, weights);
     optimizer = new AdamW(weights, config);
     schedule = new Schedule(config);
+    feed = new Feed(loader, config, device);
+    work = new StepWork(config, model, optimizer, device);
+    runner = new StepRunner(work::run, device, execution);
   }
 
   /** Optimizer steps taken so far. */
@@ -67,22 +74,13 @@ public final class Trainer implements AutoCloseable {
   /** One optimizer step. If its report is not finite, the weights were left as they were. */
   public StepReport step() {
     long start = System.nanoTime();
-    double loss = 0;
-    for (int pass = 0; pass < config.accumulation(); pass++) loss += pass() / config.accumulation();
     double learningRate = schedule.learningRate(step);
-    double norm = optimizer.step(learningRate);
+    work.give(feed, learningRate);
+    runner.run();
+    feed.readAhead();
+    var results = work.results();
     step++;
-    return new StepReport(step, step * config.batchTokens(), loss, learningRate, norm, (System.nanoTime() - start) * 1e-9);
-  }
-
-  private double pass() {
-    try (var scope = Scope.open()) {
-      var batch = batch(loader, config.microBatch(), config.length(), weights.device());
-      var loss = model.loss(batch.ids, batch.targets);
-      loss.mul(new Scalar(1.0 / config.accumulation())).backward();
-      optimizer.accumulate();
-      return loss.item_double();
-    }
+    return new StepReport(step, step * config.batchTokens(), results[0], learningRate, results[1], (System.nanoTime() - start) * 1e-9);
   }
 
   /** Windows from all over the held-out text, the same ones in the same order for every run. */
@@ -131,9 +129,9 @@ public final class Trainer implements AutoCloseable {
 
   private RunState state(String tokenizer, double seconds) {
     var shape = model.config();
-    var factors = shape.projection().mix() == Projection.Mix.HADAMARD ? HadamardFactors.of(shape.width(), shape.heads()) : null;
-    return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step, loader.position(),
-        seconds, factors);
+    return new RunState(RunState.VERSION, shape, config, tokenizer, weights.dtype().toString(), Device.threads(), step,
+        step * config.batch(),
+        seconds, HadamardFactors.of(shape));
   }
 
   /** Goes back to a state in which {@code steps} steps were taken; weights and optimizer tensors are copied. */
@@ -141,11 +139,14 @@ public final class Trainer implements AutoCloseable {
     weights.load(savedWeights);
     optimizer.load(savedOptimizer);
     step = steps;
-    loader.seek(steps * config.batch());
+    feed.seek(steps);
   }
 
   @Override
   public void close() {
+    runner.close();
+    work.close();
+    feed.close();
     optimizer.close();
     weights.close();
   }

@@ -4,6 +4,7 @@ import dev.walsh.config.Json;
 import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
 import dev.walsh.kernels.wht.HadamardFactors;
+import dev.walsh.model.Folding;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
@@ -38,7 +39,8 @@ final class LlamaExportTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"DENSE,false,false", "DENSE,true,true", "HADAMARD,true,true", "HADAMARD,false,true", "IDENTITY,true,true",
+  @CsvSource({"DENSE,false,false", "DENSE,true,true", "HADAMARD,true,true", "HADAMARD,false,true", "HADAMARD_FOLDED,true,true",
+      "IDENTITY,true,true",
       "IDENTITY,true,false"})
   void anotherLlamaGivesTheSameLogits(Projection.Mix mix, boolean alpha, boolean beta) throws IOException {
     var model = train(new Projection(mix, alpha, beta));
@@ -123,6 +125,19 @@ final class LlamaExportTest {
           assertThat(written.getAtIndex(JAVA_FLOAT, out * d + in)).isEqualTo(wanted, offset(0f));
         }
       }
+    }
+  }
+
+  @Test
+  void aFoldedModelIsWrittenInFullForm() throws IOException {
+    var model = train(Projection.named("hadamard-folded"));
+    LlamaExport.write(model, temp.resolve("llama"), Dtype.F32);
+    int d = TinyRun.MODEL.width();
+    try (var ours = model.weights(); var theirs = Safetensors.open(temp.resolve("llama/model.safetensors"))) {
+      var values = theirs.tensor("model.layers.0.self_attn.v_proj.weight");
+      var full = new Folding(model.state().model()).unfold(ours.tensor("h.0.attn.qkv.weight")).narrow(0, 2 * d, d);
+      assertThat(values.equal(full)).isTrue();
+      assertThat(values.equal(ours.tensor("h.0.attn.qkv.weight").narrow(0, 2 * d, d))).isFalse();
     }
   }
 

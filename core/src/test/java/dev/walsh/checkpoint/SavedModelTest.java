@@ -3,8 +3,13 @@ package dev.walsh.checkpoint;
 import dev.walsh.config.Json;
 import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
+import dev.walsh.model.Folding;
+import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Memory;
+import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Weights;
 import dev.walsh.train.TinyRun;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -22,6 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -69,12 +75,28 @@ final class SavedModelTest {
   @ValueSource(strings = {"F32", "BF16", "F64"})
   void theWeightsAreLoadedAsTheyWereSaved(Dtype dtype) {
     var model = find("latest");
-    try (var loaded = model.load(Device.CPU, dtype); var saved = model.weights()) {
-      assertThat(loaded.weights().all()).hasSize(saved.tensors().size()).allSatisfy(weight -> {
+    try (var loaded = model.load(Device.CPU, dtype); var saved = model.weights(); var scope = Scope.open()) {
+      var folded = new Folding(model.state().model()).fold(saved.tensors());
+      assertThat(loaded.weights().all()).hasSize(folded.size()).allSatisfy(weight -> {
         assertThat(Dtype.of(weight.value())).isEqualTo(dtype);
-        var wanted = saved.tensor(weight.name()).to(dtype.scalarType());
+        assertThat(weight.value().requires_grad()).isFalse();
+        var wanted = requireNonNull(folded.get(weight.name())).to(dtype.scalarType());
         assertThat(weight.value().equal(wanted)).as(weight.name()).isTrue();
       });
+    }
+  }
+
+  @Test
+  void aModelRunsFoldedAsItWasTrained() {
+    var model = find("latest");
+    var trainedWeights = new Weights(Device.CPU, Dtype.F64, 0);
+    try (var loaded = model.load(Device.CPU, Dtype.F64); var saved = model.weights(); var scope = Scope.withoutGradients()) {
+      var trainedModel = new Gpt(model.state().model(), trainedWeights);
+      trainedWeights.load(saved.tensors());
+      var ids = Memory.tensor(new long[] {3, 1, 4, 1, 5, 9, 2, 6}, 1, 8);
+      var error = loaded.model().hidden(ids).sub(trainedModel.hidden(ids)).abs().max().item_double();
+      // The fold is stored in float32.
+      assertThat(error).isLessThan(1e-6);
     }
   }
 

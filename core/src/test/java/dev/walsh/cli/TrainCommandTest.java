@@ -58,7 +58,7 @@ final class TrainCommandTest {
     Outcome.of("train", "--model", "nano", "--out", out).isMistake("No data was given", "walsh prepare");
     Outcome.of("train", "--model", "mini", "--data", data, "--out", out).isMistake("'mini' is unknown", "nano, 124M");
     Outcome.of("train", "--model", "nano", "--projection", "fourier", "--data", data, "--out", out).isMistake("'fourier' is unknown",
-        "dense, hadamard, identity");
+        "dense, hadamard, hadamard-folded, identity");
     Outcome.of("train", "--model", "nano", "--data", folder.resolve("nowhere"), "--out", out).isMistake("nowhere", "walsh prepare");
     Outcome.of("train", "--model", "nano", "--data", data, "--out", out, "--length", "2000", "--tokens", "9K")
         .isMistake("longer than the model's context of 256");

@@ -52,7 +52,7 @@ final class CheckupTest {
   void theBannerNamesTheDeviceInUse() {
     assertThat(hardware(MODERN, CPU).banner("cpu")).isEqualTo("device cpu · EPYC · 2 threads · bf16 native · libtorch 2.10.0");
     assertThat(hardware(OLD, CUDA, H100).banner("cuda"))
-        .isEqualTo("device cuda · NVIDIA H100 · 80 GiB · bf16 native · libtorch 2.10.0");
+        .isEqualTo("device cuda · NVIDIA H100 · 80 GiB · driver 580.65.06 · bf16 native · libtorch 2.10.0");
     assertThat(hardware(OLD, CUDA, H100).banner("cuda:1")).contains("does not name");
   }
 

@@ -16,6 +16,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Offset.offset;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 final class GptTest {
   /** The counts of the paper's sizes, dense and Hadamard. */
@@ -25,6 +26,7 @@ final class GptTest {
   void parametersAreCounted(String preset, long dense, long hadamard) {
     assertThat(parameters(preset, "dense")).isEqualTo(dense);
     assertThat(parameters(preset, "hadamard")).isEqualTo(hadamard);
+    assertThat(parameters(preset, "hadamard-folded")).isEqualTo(hadamard);
   }
 
   private static long parameters(String preset, String projection) {
@@ -41,7 +43,7 @@ final class GptTest {
   private static final ModelConfig SMALL = new ModelConfig(2, 12, 2, 20, 6, 61, Projection.named("dense"));
 
   @ParameterizedTest
-  @ValueSource(strings = {"dense", "hadamard", "identity"})
+  @ValueSource(strings = {"dense", "hadamard", "hadamard-folded", "identity"})
   void gradientsAgreeWithFiniteDifferences(String projection) {
     try (var scope = Scope.open()) {
       var weights = new Weights(Device.CPU, Dtype.F64, 3);
@@ -62,6 +64,33 @@ final class GptTest {
           assertThat(analytic).as("d loss / d %s[%d]", w.name(), i).isCloseTo(numeric,
               offset(1e-8 + 1e-6 * Math.abs(numeric)));
         }
+      }
+    }
+  }
+
+  /** The kernels of the GPU against libtorch's operators on the CPU: the loss and the gradients of all weights. */
+  @ParameterizedTest
+  @ValueSource(strings = {"dense", "hadamard", "identity"})
+  void theGpuComputesWhatTheCpuDoes(String projection) {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    try (var scope = Scope.open()) {
+      var config = SMALL.with(Projection.named(projection));
+      var random = new Random(1);
+      var ids = ids(random);
+      var targets = ids(random);
+      var here = new Weights(Device.CPU, Dtype.F32, 3);
+      var loss = new Gpt(config, here).loss(ids, targets);
+      loss.backward();
+      var there = new Weights(Device.CUDA, Dtype.F32, 3);
+      var onGpu = Device.CUDA.options(Dtype.I64);
+      var lossThere = new Gpt(config, there).loss(ids.to(onGpu, false, false, null), targets.to(onGpu, false, false, null));
+      lossThere.backward();
+      assertThat(lossThere.item_double()).isCloseTo(loss.item_double(), offset(1e-5));
+      var others = there.all().iterator();
+      for (var w : here.all()) {
+        var expected = w.value().grad();
+        var error = others.next().value().grad().to(Device.CPU.options(Dtype.F32), false, false, null).sub(expected).abs().max();
+        assertThat(error.item_double()).as("d loss / d %s", w.name()).isLessThan(1e-5 * Math.max(1, expected.abs().max().item_double()));
       }
     }
   }

@@ -2,8 +2,10 @@ package dev.walsh.tensor;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -70,6 +72,47 @@ final class CustomGradientTest {
       kernel(a, b, c).get(1).sum().backward();
       assertThat(a.grad().defined()).isFalse();
       assertThat(torch.allclose(c.grad(), torch.ones_like(c))).isTrue();
+    }
+  }
+
+  @Test
+  void outputsMayBeViewsOfWhatTheyWereMadeFrom() {
+    try (var scope = Scope.open()) {
+      var a = leaf();
+      var packed = a.mul(new Scalar(1));
+      Tensor first;
+      Tensor second;
+      try (var inner = Scope.withoutGradients()) {
+        var doubled = packed.detach().mul_(new Scalar(2));
+        first = inner.escape(doubled.select(0, 0));
+        second = inner.escape(doubled.select(0, 2));
+      }
+      CustomGradient.attach(List.of(packed), List.of(first, second), given -> {
+        var rows = torch.zeros_like(packed);
+        for (int i = 0; i < 2; i++) {
+          var g = given.get(i);
+          if (g != null) rows.select(0, 2 * i).copy_(g).mul_(new Scalar(2));
+        }
+        return List.of(rows);
+      });
+      first.view(2, 2).sum().add(second.mul(second).sum()).backward();
+      assertThat(torch.allclose(a.grad().select(0, 0), torch.full(new long[] {4}, new Scalar(2.0f)))).isTrue();
+      assertThat(a.grad().select(0, 1).abs().max().item_double()).isZero();
+      assertThat(torch.allclose(a.grad().select(0, 2), a.select(0, 2).mul(new Scalar(8)))).isTrue();
+    }
+  }
+
+  @Test
+  void backwardTwiceIsTheSameTwice() {
+    try (var scope = Scope.open()) {
+      var a = leaf();
+      var b = leaf();
+      var c = leaf();
+      var loss = kernel(a, b, c).getFirst().sum();
+      loss.backward(new Tensor(), new BoolOptional(true), false, new TensorArrayRefOptional());
+      loss.backward();
+      assertThat(torch.allclose(a.grad(), b.mul(new Scalar(2)))).isTrue();
+      assertThat(c.grad().defined()).isFalse();
     }
   }
 

@@ -37,7 +37,7 @@ final class TrainingRunTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"dense,f32", "hadamard,f32", "hadamard,bf16", "identity,bf16"})
+  @CsvSource({"dense,f32", "hadamard,f32", "hadamard,bf16", "hadamard-folded,f32", "identity,bf16"})
   void aResumedRunRepeatsTheLossesToTheLastBit(String projection, String dtype) throws IOException {
     var plan = TinyRun.plan(data, projection, dtype, 30);
     var whole = folder.resolve("whole-" + projection + dtype);

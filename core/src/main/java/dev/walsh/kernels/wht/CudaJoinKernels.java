@@ -2,10 +2,7 @@ package dev.walsh.kernels.wht;
 
 import dev.walsh.tensor.CudaModule;
 import dev.walsh.tensor.Dtype;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.util.LinkedHashMap;
+import dev.walsh.tensor.KernelUnavailable;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -39,7 +36,6 @@ public final class CudaJoinKernels {
   private static final int BACKWARD_THREADS = 384;
   private static final int REDUCE_THREADS = 1024;
   private static final int REDUCE_COLUMNS = 32;
-  private static final int VECTOR_BYTES = 16;
   private static final String SHARED_BYTES = "sharedBytes";
   private static final int WARP = 32;
 
@@ -55,6 +51,11 @@ public final class CudaJoinKernels {
     reduce = backward.module.kernel("join_reduce", 0);
   }
 
+  /**
+   * The kernels of a shape.
+   *
+   * @throws KernelUnavailable where the machine cannot compile them or the GPU cannot hold rows so wide
+   */
   public static CudaJoinKernels of(Shape shape) {
     return COMPILED.computeIfAbsent(shape, CudaJoinKernels::new);
   }
@@ -92,7 +93,7 @@ public final class CudaJoinKernels {
     private final int mostBlocks;
 
     Pass(Shape shape, String name, int threadsAMultiprocessor) {
-      int vector = vector(shape);
+      int vector = CudaSource.vector(shape.dtype, shape.width());
       int vectors = shape.width() / vector;
       int chunks = Math.ceilDiv(vectors, MOST_THREADS);
       threads = Math.ceilDiv(Math.ceilDiv(vectors, chunks), WARP) * WARP;
@@ -100,9 +101,9 @@ public final class CudaJoinKernels {
       mostBlocks = blocksEach * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
       int limit = CudaModule.attribute(cudart.cudaDevAttrMaxSharedMemoryPerBlockOptin);
       // Two rows at a time keep a lone block busy, where they fit.
-      var fitting = blocksEach == 1 ? compile(shape, name, vector, 2, limit) : compile(shape, name, vector, 1, limit);
+      var fitting = blocksEach == 1 ? compile(shape, name, vector, threads, 2, limit) : compile(shape, name, vector, threads, 1, limit);
       boolean fits = fitting.constant(SHARED_BYTES) <= limit;
-      module = fits ? fitting : compile(shape, name, vector, 1, limit);
+      module = fits ? fitting : compile(shape, name, vector, threads, 1, limit);
       rowsAtOnce = fits && blocksEach == 1 ? 2 : 1;
       kernel = module.kernel(name, module.constant(SHARED_BYTES));
     }
@@ -111,39 +112,10 @@ public final class CudaJoinKernels {
       return (int) Math.clamp(Math.ceilDiv(rows, rowsAtOnce), 1, mostBlocks);
     }
 
-    private static int vector(Shape shape) {
-      return Math.min(VECTOR_BYTES / shape.dtype.bytes(), Integer.lowestOneBit(shape.width()));
-    }
-
-    private CudaModule compile(Shape shape, String name, int vector, int rows, int limit) {
-      var factors = shape.factors.factors();
-      var outer = factors.getFirst();
-      var inner = factors.size() > 1 ? factors.get(1) : HadamardOrder.of(1);
-      var headers = new LinkedHashMap<String, String>();
-      for (var header : List.of("element.cu", "hadamard.cu", "rows.cu")) headers.put(header, text(header));
-      return CudaModule.compile(name + ".cu", text(name + ".cu"), headers,
-          List.of("-DELEMENT=" + element(shape.dtype), "-DVECTOR=" + vector, "-DCORE_A=" + outer.core(), "-DLOG2_A=" + outer.log2(),
-              "-DCORE_B=" + inner.core(), "-DLOG2_B=" + inner.log2(),
-              "-DCHANNELS=" + shape.channels, "-DALPHA=" + (shape.alpha ? 1 : 0), "-DBETA=" + (shape.beta ? 1 : 0), "-DTHREADS=" + threads,
-              "-DROWS=" + rows, "-DSHARED_LIMIT=" + limit));
-    }
-
-    private static String element(Dtype dtype) {
-      return switch (dtype) {
-        case BF16 -> "Bf16";
-        case F16 -> "F16";
-        case F32 -> "F32";
-        case F64, I64 -> throw new IllegalArgumentException("no kernel for " + dtype);
-      };
-    }
-
-    private static String text(String name) {
-      try (var in = CudaJoinKernels.class.getResourceAsStream(name)) {
-        if (in == null) throw new IllegalStateException("the jar lacks " + name);
-        return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-      } catch (IOException e) {
-        throw new UncheckedIOException(e);
-      }
+    private static CudaModule compile(Shape shape, String name, int vector, int threads, int rows, int limit) {
+      return CudaSource.compile(name, shape.factors, shape.channels, shape.dtype, vector,
+          List.of("ALPHA=" + (shape.alpha ? 1 : 0), "BETA=" + (shape.beta ? 1 : 0), "THREADS=" + threads, "ROWS=" + rows,
+              "SHARED_LIMIT=" + limit));
     }
   }
 }

@@ -1,7 +1,10 @@
 package dev.walsh.kernels.wht;
 
+import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
+import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model's frozen H_d as a Kronecker product of Hadamard matrices, outermost first; checkpoints record it.
@@ -35,6 +38,11 @@ public record HadamardFactors(List<HadamardOrder> factors) {
       return new HadamardFactors(List.of(HadamardOrder.of(heads), HadamardOrder.of(d / heads)));
     }
     return of(HadamardOrder.of(d));
+  }
+
+  /** The factors of a model's output projection, null where it has no Hadamard matrix. */
+  public static @Nullable HadamardFactors of(ModelConfig model) {
+    return model.projection().mix().isHadamard() ? of(model.width(), model.heads()) : null;
   }
 
   /** The one matrix of the order, P_core ⊗ S_(2^log2). */
@@ -76,6 +84,32 @@ public record HadamardFactors(List<HadamardOrder> factors) {
     return new Split(left, right);
   }
 
+  /**
+   * H_d as mixed ⊗ folded with the largest right factor that acts inside a head, so that it can live in the value projection.
+   *
+   * @param heads of d/heads channels each
+   */
+  public Fold fold(int heads) {
+    var mixed = new ArrayList<>(factors);
+    var folded = new ArrayList<HadamardOrder>();
+    int channels = order() / heads;
+    while (!mixed.isEmpty() && channels % mixed.getLast().order() == 0) {
+      channels /= mixed.getLast().order();
+      folded.addFirst(mixed.removeLast());
+    }
+    if (!mixed.isEmpty()) {
+      // Of a factor that is too large, what of its Sylvester part fits.
+      int fitting = Math.min(Integer.lowestOneBit(channels), 1 << mixed.getLast().log2());
+      mixed.add(HadamardOrder.of(mixed.removeLast().order() / fitting));
+      folded.addFirst(HadamardOrder.of(fitting));
+    }
+    return new Fold(product(mixed), product(folded));
+  }
+
+  private static HadamardFactors product(List<HadamardOrder> factors) {
+    return factors.isEmpty() ? of(HadamardOrder.of(1)) : new HadamardFactors(factors);
+  }
+
   /** One line for people: the explanation of each factor, joined by ⊗. */
   public String explain() {
     return factors.size() == 1
@@ -90,4 +124,12 @@ public record HadamardFactors(List<HadamardOrder> factors) {
    * @param right B, of order b, with a·b = d
    */
   public record Split(HadamardMatrix left, HadamardMatrix right) {}
+
+  /**
+   * Two matrices whose Kronecker product mixed ⊗ folded is H_d.
+   *
+   * @param mixed what is left for the output projection: it mixes heads, and channels where no more can be folded
+   * @param folded of an order that divides the channels of a head
+   */
+  public record Fold(HadamardFactors mixed, HadamardFactors folded) {}
 }

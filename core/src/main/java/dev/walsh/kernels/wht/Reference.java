@@ -9,7 +9,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
  *
  * <p>It is what the other implementations are tested against, and what runs where the JVM has no Vector API.
  */
-public final class Reference implements Wht {
+public final class Reference implements CpuWht {
   private static final AtomicBoolean WARNED = new AtomicBoolean();
 
   private final HadamardFactors factors;

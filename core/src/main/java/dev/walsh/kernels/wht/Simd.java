@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
  * <p>Rows that follow one another without gaps are taken in tiles that fit the first-level cache, each through all passes before the next.
  * bf16 and fp16 are widened to float32 in the thread's scratch memory and rounded once.
  */
-public final class Simd implements Wht {
+public final class Simd implements CpuWht {
   /** The bytes of a tile of rows: the passes after the first then find it in first-level cache. (Measured; a row is never cut.) */
   private static final long TILE = 4 << 10;
 

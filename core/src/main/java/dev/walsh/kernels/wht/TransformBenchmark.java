@@ -1,87 +1,95 @@
 package dev.walsh.kernels.wht;
 
 import dev.walsh.kernels.wht.Wht.Direction;
+import dev.walsh.measure.Stopwatch;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** The stand-alone transform on the CPU by the clock: checked against float64 first, then timed beside a copy and the dense product. */
+/** The stand-alone transform by the clock: checked against float64 first, then timed beside a copy and the dense product. */
 public final class TransformBenchmark {
-  private static final int REPETITIONS = 9;
-  private static final double SECONDS_EACH = 0.02;
   private static final long CHECKED_ROWS = 16;
 
   private TransformBenchmark() {}
 
+  /** A shape to measure. */
+  public record Case(HadamardOrder order, Dtype dtype, long rows) {}
+
   /**
    * One shape's figures; times are medians, for one row.
    *
-   * @param width d
-   * @param rows that were transformed at once
+   * @param shape what was measured
    * @param nanoseconds of the transform, out of place
-   * @param copyNanoseconds of libtorch's copy of the same bytes
+   * @param copyNanoseconds of the fastest copy of the same bytes, taking turns with the transform
    * @param denseNanoseconds of the product with a dense d×d matrix of the same dtype
    * @param maxError the largest difference to the float64 transform of the same rounded input, relative to the largest value
    */
-  public record Row(int width, Dtype dtype, long rows, double nanoseconds, double copyNanoseconds, double denseNanoseconds,
-      double maxError) {
+  public record Row(Case shape, double nanoseconds, double copyNanoseconds, double denseNanoseconds, double maxError) {
     /** Bytes read and written a second. */
     public double bytesPerSecond() {
-      return 2.0 * width * dtype.bytes() / nanoseconds * 1e9;
+      return 2.0 * shape.order.order() * shape.dtype.bytes() / nanoseconds * 1e9;
     }
   }
 
-  /** Checks and times one shape, on as many threads as libtorch uses. */
-  public static Row run(HadamardOrder order, Dtype dtype, long rows) {
-    int d = order.order();
-    var factors = HadamardFactors.of(order);
+  /**
+   * Checks and times shapes, on the CPU on as many threads as libtorch uses. All transforms and copies go before all dense products, which
+   * draw so much power that a GPU lowers its clocks.
+   *
+   * @throws IllegalStateException where a transform is wrong
+   */
+  public static List<Row> run(Device device, List<Case> cases) {
+    var rows = new ArrayList<Row>();
+    for (var shape : cases) rows.add(transform(device, shape));
+    for (int i = 0; i < rows.size(); i++) {
+      var row = rows.get(i);
+      rows.set(i, new Row(row.shape, row.nanoseconds, row.copyNanoseconds, dense(device, row.shape), row.maxError));
+    }
+    return rows;
+  }
+
+  private static Row transform(Device device, Case shape) {
+    int d = shape.order.order();
+    var factors = HadamardFactors.of(shape.order);
+    var transform = device == Device.CPU ? Wht.create(factors, 1 / Math.sqrt(d), Device.threads()) : Wht.create(factors, device);
     try (var scope = Scope.withoutGradients()) {
-      var in = torch.randn(rows, d).to(dtype.scalarType());
+      var in = random(device, shape);
       var out = torch.empty_like(in);
-      var transform = Wht.create(factors, 1 / Math.sqrt(d), Device.threads());
-      var type = ElementType.of(dtype);
-      Runnable run = () -> transform.transform(type, Direction.FORWARD, rows, Memory.of(in), Memory.of(out));
+      Runnable run = () -> transform.transform(in, out, Direction.FORWARD);
       run.run();
       double error = error(factors, in, out);
-      var matrix = Memory.tensor(HadamardMatrix.of(factors).dense(), d, d).to(dtype.scalarType());
-      double dense = median(() -> {
-        try (var inner = Scope.open()) {
-          var unused = torch.mm(in, matrix);
-        }
-      });
-      return new Row(d, dtype, rows, median(run) / rows, median(() -> out.copy_(in)) / rows, dense / rows, error);
+      Tolerance.check("the transform of width " + d, error, shape.dtype);
+      var works = new ArrayList<>(List.of(run));
+      works.addAll(CopyLimit.ways(device, shape.dtype, in.numel()));
+      var times = Stopwatch.time(device, works);
+      double copy = Arrays.stream(times).skip(1).min().orElseThrow();
+      return new Row(shape, times[0] / shape.rows, copy / shape.rows, Double.NaN, error);
     }
+  }
+
+  private static double dense(Device device, Case shape) {
+    int d = shape.order.order();
+    try (var scope = Scope.withoutGradients()) {
+      var in = random(device, shape);
+      var out = torch.empty_like(in);
+      var matrix = Memory.tensor(HadamardMatrix.of(shape.order).dense(), d, d).to(device.options(shape.dtype), false, false, null);
+      return Stopwatch.fastest(device, List.of(() -> torch.mm_out(out, in, matrix))) / shape.rows;
+    }
+  }
+
+  private static Tensor random(Device device, Case shape) {
+    return torch.randn(new long[] {shape.rows, shape.order.order()}, device.options(shape.dtype));
   }
 
   private static double error(HadamardFactors factors, Tensor in, Tensor out) {
-    int d = factors.order();
     long checked = Math.min(CHECKED_ROWS, in.size(0));
-    var exactIn = in.narrow(0, 0, checked).to(Dtype.F64.scalarType()).contiguous();
-    var exact = torch.empty_like(exactIn);
-    new Reference(factors, 1 / Math.sqrt(d), 1).transform(ElementType.F64, Direction.FORWARD, checked, Memory.of(exactIn),
-        Memory.of(exact));
-    double largest = exact.abs().max().item_double();
-    return out.narrow(0, 0, checked).to(Dtype.F64.scalarType()).sub(exact).abs().max().item_double() / largest;
-  }
-
-  /** Nanoseconds of a call: the median of several stretches of repeated calls. */
-  private static double median(Runnable work) {
-    work.run();
-    var times = new double[REPETITIONS];
-    for (int i = 0; i < REPETITIONS; i++) {
-      long start = System.nanoTime();
-      int calls = 0;
-      do {
-        work.run();
-        calls++;
-      } while (System.nanoTime() - start < SECONDS_EACH * 1e9);
-      times[i] = (System.nanoTime() - start) / (double) calls;
-    }
-    Arrays.sort(times);
-    return times[REPETITIONS / 2];
+    var exact = in.narrow(0, 0, checked).cpu().to(Dtype.F64.scalarType()).contiguous();
+    new Reference(factors, 1 / Math.sqrt(factors.order()), 1).transform(exact, exact, Direction.FORWARD);
+    return Tolerance.error(out.narrow(0, 0, checked).cpu(), exact);
   }
 }

@@ -1,21 +1,35 @@
 package dev.walsh.kernels.wht;
 
-import java.lang.foreign.MemorySegment;
+import dev.walsh.config.UserError;
+import dev.walsh.tensor.Device;
+import org.bytedeco.pytorch.Tensor;
 
 /**
- * A Walsh–Hadamard transform y ↦ y·H (or y·Hᵀ) of rows in native memory, bound to one matrix H.
+ * A Walsh–Hadamard transform y ↦ y·H (or y·Hᵀ) of rows, bound to one matrix H.
  *
- * <p>Thread-safe; no allocation once warm except one task object for a call that is spread over threads. NaN and infinities pass through as
- * IEEE 754 addition takes them. The room's README derives the kernels.
+ * <p>Thread-safe. NaN and infinities pass through as IEEE 754 addition takes them. The room's README derives the kernels.
  */
-public sealed interface Wht permits Reference, Simd {
+public sealed interface Wht permits CpuWht, Cuda {
   /** Which product: with H or with its transpose, which is also its inverse where the scale is 1/√d. */
   enum Direction {
     FORWARD, TRANSPOSE
   }
 
+  /**
+   * The fastest transform of a device with the orthonormal matrix.
+   *
+   * @throws UserError for the GPU where a kernel cannot run there, saying what is missing, and for a device without memory
+   */
+  static Wht create(HadamardFactors factors, Device device) {
+    return switch (device) {
+      case CPU -> create(factors);
+      case CUDA -> new Cuda(factors);
+      case META -> throw new UserError("There is no transform on a device without memory: choose cpu or cuda.");
+    };
+  }
+
   /** The fastest transform of this machine's CPU with the orthonormal matrix, on all cores. */
-  static Wht create(HadamardFactors factors) {
+  static CpuWht create(HadamardFactors factors) {
     return create(factors, 1 / Math.sqrt(factors.order()), Runtime.getRuntime().availableProcessors());
   }
 
@@ -27,16 +41,16 @@ public sealed interface Wht permits Reference, Simd {
    * @param scale what the signs are multiplied by; 1/√d makes the matrix orthonormal
    * @param threads the most threads that a call is spread over, at least 1
    */
-  static Wht create(HadamardFactors factors, double scale, int threads) {
+  static CpuWht create(HadamardFactors factors, double scale, int threads) {
     return create(factors, HadamardVariant.NATURAL, scale, threads);
   }
 
   /**
    * The same with another of the Hadamard matrices of these orders.
    *
-   * @throws dev.walsh.config.UserError where there is no such matrix
+   * @throws UserError where there is no such matrix
    */
-  static Wht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+  static CpuWht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
     if (hasVectorApi()) {
       return new Simd(factors, variant, scale, threads);
     }
@@ -55,26 +69,16 @@ public sealed interface Wht permits Reference, Simd {
   /** The width of a row, d. */
   int width();
 
-  /** What runs, for people: the kernels, the vector length and the threads. */
+  /** What runs, for people: the kernels, and what they run on. */
   String describe();
 
   /**
-   * Transforms {@code rows} rows.
+   * Transforms rows: in, out: (…, d) -> out. Rows may lie further apart than they are long, if all by one distance.
    *
-   * @param type the type of the elements of both matrices
-   * @param direction with H or with Hᵀ
-   * @param rows the number of rows; none is allowed
-   * @param in native memory of shape (rows, d), read
-   * @param inStride the distance of its rows in elements, at least d
-   * @param out native memory of shape (rows, d), written; the same rows as {@code in} (same address and stride), or apart from them
-   * @param outStride the distance of its rows in elements, at least d
-   * @throws IllegalArgumentException for heap memory, a segment that is too small, a bad stride or count, or a partial overlap
+   * @param in read
+   * @param out written; {@code in} itself, or a view of the very same rows, or apart from it
+   * @throws UserError for another width, a dtype that the device's kernels do not take, a tensor of another device, elements of a row that
+   *     are not neighbours, rows at uneven distances, and outputs that overlap the input in part
    */
-  void transform(ElementType type, Direction direction, long rows, MemorySegment in, long inStride, MemorySegment out, long outStride);
-
-  /** Transforms rows without gaps, of shape (rows, d), from {@code in} to {@code out}. */
-  default void transform(ElementType type, Direction direction, long rows, MemorySegment in, MemorySegment out) {
-    int d = width();
-    transform(type, direction, rows, in, d, out, d);
-  }
+  void transform(Tensor in, Tensor out, Direction direction);
 }

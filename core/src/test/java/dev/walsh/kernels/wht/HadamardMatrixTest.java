@@ -2,6 +2,7 @@ package dev.walsh.kernels.wht;
 
 import dev.walsh.config.UserError;
 import java.security.MessageDigest;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -166,6 +167,26 @@ final class HadamardMatrixTest {
       int j = at % d;
       assertThat(h[at]).isCloseTo(a[i / m * n + j / m] * b[i % m * m + j % m], within(1e-12));
     }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"768,12,12,64", "768,6,12,64", "768,24,24,32", "1536,16,16,96", "24,2,2,12", "24,1,1,24", "96,6,12,8", "20,10,20,1",
+      "80,10,20,4",
+      "128,8,8,16"})
+  void asMuchIsFoldedAsActsInsideAHead(int d, int heads, int mixed, int folded) {
+    var factors = HadamardFactors.of(d, heads);
+    var fold = factors.fold(heads);
+    assertThat(new int[] {fold.mixed().order(), fold.folded().order()}).containsExactly(mixed, folded);
+    var m = HadamardMatrix.of(fold.mixed());
+    var b = HadamardMatrix.of(fold.folded());
+    var whole = HadamardMatrix.of(factors).signs();
+    var product = new byte[d * d];
+    for (int i = 0; i < d * d; i++) {
+      int row = i / d;
+      int column = i % d;
+      product[i] = (byte) (m.sign(row / folded, column / folded) * b.sign(row % folded, column % folded));
+    }
+    assertThat(Arrays.equals(product, whole)).isTrue();
   }
 
   @ParameterizedTest

@@ -3,7 +3,7 @@ package dev.walsh.kernels.wht;
 /** The plain loops keep the contract. */
 final class ReferenceWhtTest extends WhtContract {
   @Override
-  Wht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+  CpuWht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
     return new Reference(factors, variant, scale, threads);
   }
 

@@ -10,7 +10,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 /** The vector kernels keep the contract, and they are what runs here. */
 final class SimdWhtTest extends WhtContract {
   @Override
-  Wht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+  CpuWht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
     var wht = Wht.create(factors, variant, scale, threads);
     assertThat(wht).isInstanceOf(Simd.class);
     return wht;

@@ -22,20 +22,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-/** What every {@link Wht} on the CPU does, each implementation being a subclass. */
+/** What every {@link CpuWht} does, each implementation being a subclass. */
 abstract class WhtContract {
   private static final int THREADS = 2;
 
-  abstract Wht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads);
+  abstract CpuWht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads);
 
   /** The largest order of which all basis vectors are transformed. */
   abstract int largestBasis();
 
-  private Wht create(HadamardFactors factors, HadamardVariant variant) {
+  private CpuWht create(HadamardFactors factors, HadamardVariant variant) {
     return create(factors, variant, 1 / Math.sqrt(factors.order()), THREADS);
   }
 
-  private Wht create(HadamardFactors factors) {
+  private CpuWht create(HadamardFactors factors) {
     return create(factors, HadamardVariant.NATURAL);
   }
 

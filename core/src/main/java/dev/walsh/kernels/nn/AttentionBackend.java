@@ -1,0 +1,124 @@
+package dev.walsh.kernels.nn;
+
+import dev.walsh.tensor.BoxedOperator;
+import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.SDPBackend;
+import org.bytedeco.pytorch.global.torch_cuda;
+
+/**
+ * One of the fused attention kernels that libtorch has for the GPU. Which is fastest depends on the GPU, the shape and the version of cuDNN, so
+ * the first forward pass of a shape in training measures them; what is then in force is a setting of the whole process.
+ */
+enum AttentionBackend {
+  CUDNN(SDPBackend.cudnn_attention), FLASH(SDPBackend.flash_attention), EFFICIENT(SDPBackend.efficient_attention);
+
+  /** What a kernel is chosen for. */
+  private record Shape(Dtype dtype, List<Long> sizes) {
+    static Shape of(Tensor q) {
+      return new Shape(Dtype.of(q), Arrays.stream(q.shape()).boxed().toList());
+    }
+  }
+
+  private static final Map<Shape, AttentionBackend> FASTEST = new ConcurrentHashMap<>();
+  private static final BoxedOperator CHOICE = new BoxedOperator("aten::_fused_sdp_choice", "");
+  private static final int ROUNDS = 3;
+  private static final int PASSES = 8;
+
+  private final SDPBackend number;
+
+  AttentionBackend(SDPBackend number) {
+    this.number = number;
+  }
+
+  /**
+   * Puts the fastest kernel in force for q, k, v: (B,H,T,D) on the GPU. Nothing is measured while a CUDA graph is captured, nor where no
+   * gradient is wanted: cuDNN plans anew for every length, which would cost more than it saves in a sequence that grows token by token.
+   */
+  static void choose(Tensor q, Tensor k, Tensor v) {
+    if (!CustomGradient.isWanted(q, k, v)) {
+      FLASH.enforce();
+      return;
+    }
+    var shape = Shape.of(q);
+    var known = FASTEST.get(shape);
+    if (known == null) {
+      known = isCapturing() ? CUDNN : fastest(q, k, v);
+      if (!isCapturing()) FASTEST.put(shape, known);
+    }
+    known.enforce();
+  }
+
+  private static boolean isCapturing() {
+    return torch_cuda.currentStreamCaptureStatusMayInitCtx() != 0;
+  }
+
+  /** Allows this kernel, the memory-efficient one, which runs in float32 too, and the unfused operators, which always run. */
+  private void enforce() {
+    allow(this == FLASH, this == CUDNN, true);
+  }
+
+  private static void allow(boolean flash, boolean cudnn, boolean efficient) {
+    var context = torch.globalContext();
+    context.setSDPUseFlash(flash);
+    context.setSDPUseCuDNN(cudnn);
+    context.setSDPUseMemEfficient(efficient);
+  }
+
+  private static AttentionBackend fastest(Tensor q, Tensor k, Tensor v) {
+    var best = EFFICIENT;
+    double least = Double.POSITIVE_INFINITY;
+    for (var backend : values()) {
+      allow(backend == FLASH, backend == CUDNN, backend == EFFICIENT);
+      if (!backend.runs(q, k, v)) continue;
+      double seconds = seconds(q, k, v);
+      if (seconds < least) {
+        least = seconds;
+        best = backend;
+      }
+    }
+    return best;
+  }
+
+  /** Whether libtorch takes this kernel when it is the only one allowed. */
+  private boolean runs(Tensor q, Tensor k, Tensor v) {
+    try (var scope = Scope.open()) {
+      long choice = CHOICE.callForInt(new IValue(q), new IValue(k), new IValue(v), new IValue(), new IValue(0.0), new IValue(true),
+          new IValue(), new IValue(false));
+      return choice == number.value;
+    }
+  }
+
+  /** The least time of some passes, forward and backward, one behind the other so that the GPU need not wait for the host. */
+  private static double seconds(Tensor q, Tensor k, Tensor v) {
+    double least = Double.POSITIVE_INFINITY;
+    for (int round = 0; round < ROUNDS; round++) {
+      Device.CUDA.synchronize();
+      long start = System.nanoTime();
+      for (int i = 0; i < PASSES; i++) pass(q, k, v);
+      Device.CUDA.synchronize();
+      least = Math.min(least, (System.nanoTime() - start) * 1e-9);
+    }
+    return least;
+  }
+
+  private static void pass(Tensor q, Tensor k, Tensor v) {
+    try (var scope = Scope.open()) {
+      var inputs = new TensorVector();
+      for (var t : List.of(q, k, v)) inputs.push_back(t.detach().set_requires_grad(true));
+      var out = CausalAttention.scaledDotProduct(inputs.get(0), inputs.get(1), inputs.get(2));
+      torch.grad(new TensorVector(out), inputs, new TensorVector(out.detach()), new BoolOptional(), false, false);
+    }
+  }
+}
