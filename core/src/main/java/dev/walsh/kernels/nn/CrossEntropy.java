@@ -3,6 +3,7 @@ package dev.walsh.kernels.nn;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.MatrixProduct;
 import dev.walsh.tensor.Scope;
 import java.util.Arrays;
 import java.util.List;
@@ -118,14 +119,10 @@ public final class CrossEntropy {
           try (var inner = Scope.open()) {
             var part = x.narrow(0, start, n);
             var y = logits.narrow(0, 0, n);
-            torch.mm_out(y, part, embedding.t());
+            MatrixProduct.into(y, part, false, embedding, true, null);
             kernels.gradient(y, ids.narrow(0, start, n), losses.narrow(0, start, n), 1f / rows);
-            torch.mm_out(dx.narrow(0, start, n), y, embedding);
-            if (start == 0) {
-              torch.mm_out(dEmbedding, y.t(), part);
-            } else {
-              dEmbedding.addmm_(y.t(), part);
-            }
+            MatrixProduct.into(dx.narrow(0, start, n), y, false, embedding, false, null);
+            MatrixProduct.into(dEmbedding, y, true, part, false, start == 0 ? null : dEmbedding);
           }
         }
         loss = scope.escape(losses.mean());
