@@ -38,7 +38,11 @@ public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, Li
     return fused == null ? new LibtorchAdamW(parameters, settings, stepCount) : fused;
   }
 
-  /** Takes the gradients of one pass, of the values' dtype and shapes and in the order of the parameters, and adds them to the step's. */
+  /**
+   * Adds the gradients of one pass to those of the step.
+   *
+   * @param gradients of the values' dtype and shapes, in the order of the parameters; nobody else's from here on, since a step may write on them
+   */
   void accumulate(List<Tensor> gradients);
 
   /**
