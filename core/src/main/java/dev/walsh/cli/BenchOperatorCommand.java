@@ -107,7 +107,7 @@ public final class BenchOperatorCommand implements Callable<Integer> {
     for (var pass : Pass.values()) {
       series.add(Series.of("dense " + pass, points(results, most, dtype, Form.FULL, pass, OperatorBenchmark.Row::denseNanoseconds)));
     }
-    return Plot.of("%,d rows of %s beside a copy of the same bytes".formatted(most, dtype), Axis.linear("width", "", Format.PLAIN),
+    return Plot.of("%,d rows of %s against a copy".formatted(most, dtype), Axis.linear("width", "", Format.PLAIN),
         Axis.linear("share of copy speed", "", Format.PLAIN).within(0, KernelBench.PLOT_TOP), series);
   }
 

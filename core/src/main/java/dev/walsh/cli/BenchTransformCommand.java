@@ -78,7 +78,7 @@ public final class BenchTransformCommand implements Callable<Integer> {
       series.add(Series.of("transform, " + dtype, points(results, most, dtype, true)));
       series.add(Series.of("dense product, " + dtype, points(results, most, dtype, false)));
     }
-    return Plot.of("%,d rows beside a copy of the same bytes".formatted(most), Axis.log("width", "", Format.PLAIN),
+    return Plot.of("%,d rows against a copy".formatted(most), Axis.log("width", "", Format.PLAIN),
         Axis.linear("share of copy speed", "", Format.PLAIN).within(0, KernelBench.PLOT_TOP), series);
   }
 

@@ -3,11 +3,11 @@ package dev.walsh.model;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection.Mix;
 import dev.walsh.kernels.nn.CausalAttention;
+import dev.walsh.kernels.nn.Linear;
 import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Weights;
 import java.util.function.UnaryOperator;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /** Causal softmax attention over all heads, without its output projection. */
 final class Attention {
@@ -37,8 +37,8 @@ final class Attention {
 
   /** n: (B,T,C) -> the concatenated heads (B,T,C). */
   Tensor apply(Tensor n) {
-    var packed = torch.linear(n, qkv);
-    return softmax.apply(kernels == Kernels.PLAIN ? rope.plain(packed) : rope.apply(packed));
+    if (kernels == Kernels.PLAIN) return softmax.apply(rope.plain(Linear.plain(n, qkv)));
+    return softmax.apply(rope.apply(Linear.apply(n, qkv)));
   }
 
   /** @param length T, the tokens that attend to one another; half of the pairs are masked */

@@ -5,6 +5,7 @@ import dev.walsh.kernels.wht.CudaJoinKernels;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardOrder;
 import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import java.util.Arrays;
@@ -52,18 +53,14 @@ final class CudaJoin implements FusedJoin {
 
     Call(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
       this.y = y;
+      this.alpha = alpha;
+      this.gain = gain;
       rows = x.numel() / x.size(-1);
       try (var scope = Scope.withoutGradients()) {
-        this.alpha = scope.escape(wide(alpha));
-        this.gain = scope.escape(wide(gain));
         xOut = scope.escape(torch.empty_like(x));
         n = scope.escape(torch.empty_like(x));
-        kernels.forward(rows, y, x, this.alpha, wide(beta), this.gain, xOut, n, ModelConfig.NORM_EPSILON);
+        kernels.forward(rows, y, x, alpha, beta, gain, xOut, n, ModelConfig.NORM_EPSILON);
       }
-    }
-
-    private static Tensor wide(Tensor weight) {
-      return weight.detach().to(Dtype.F32.scalarType());
     }
 
     List<@Nullable Tensor> backward(List<@Nullable Tensor> given) {
@@ -73,13 +70,12 @@ final class CudaJoin implements FusedJoin {
       boolean apart = shape.alpha() || shape.channels() == 1;
       var dx = torch.empty_like(y);
       var dy = apart ? torch.empty_like(y) : dx;
-      var partial = torch.empty(new long[] {kernels.backwardBlocks(rows), 3, gain.numel()}, gain.options(), null);
+      var partial = torch.empty(new long[] {kernels.backwardBlocks(rows), 3, gain.numel()}, Device.CUDA.options(Dtype.F32), null);
       var dAlpha = torch.empty_like(gain);
       var dBeta = torch.empty_like(gain);
       var dGain = torch.empty_like(gain);
       kernels.backward(rows, y, xOut, dxOut, dn, alpha, gain, dy, dx, partial, dAlpha, dBeta, dGain, ModelConfig.NORM_EPSILON);
-      var narrow = y.scalar_type();
-      return Arrays.asList(dy, dx, dAlpha.to(narrow), dBeta.to(narrow), dGain.to(narrow));
+      return Arrays.asList(dy, dx, dAlpha, dBeta, dGain);
     }
 
     private static @Nullable Tensor contiguous(@Nullable Tensor gradient) {

@@ -5,10 +5,6 @@ import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.CrossEntropy;
 import dev.walsh.kernels.nn.Embedding;
 import dev.walsh.kernels.nn.Rope;
-import dev.walsh.tensor.CustomGradient;
-import dev.walsh.tensor.Device;
-import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.KernelUnavailable;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -17,7 +13,6 @@ import java.util.Map;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
-import org.jspecify.annotations.Nullable;
 
 /** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
 public final class Gpt {
@@ -29,7 +24,6 @@ public final class Gpt {
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
   private final Tensor finalGain;
-  private final @Nullable CrossEntropy fusedLoss;
 
   /** Makes the weights of a model in {@code weights}. */
   public Gpt(ModelConfig config, Weights weights) {
@@ -47,18 +41,6 @@ public final class Gpt {
       blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
     }
     finalGain = weights.at("norm").constant("gain", 1, config.width());
-    fusedLoss = kernels == Kernels.FUSED ? fusedLoss(weights.device(), weights.dtype(), config.paddedVocabulary()) : null;
-  }
-
-  /** In half precision the gradients of rare tokens would vanish, and of float64 there is no kernel. */
-  private static @Nullable CrossEntropy fusedLoss(Device device, Dtype dtype, int vocabulary) {
-    if (device != Device.CUDA || dtype != Dtype.BF16 && dtype != Dtype.F32) return null;
-    try {
-      return CrossEntropy.fused(vocabulary, dtype);
-    } catch (KernelUnavailable e) {
-      // The joins, which ask for the same, say so.
-      return null;
-    }
   }
 
   public ModelConfig config() {
@@ -83,8 +65,9 @@ public final class Gpt {
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
   public Tensor loss(Tensor ids, Tensor targets) {
     var hidden = hidden(ids);
-    if (fusedLoss == null || !CustomGradient.isWanted(hidden, embedding)) return CrossEntropy.plain(hidden, embedding, targets);
-    return fusedLoss.apply(hidden, embedding, targets);
+    return kernels == Kernels.PLAIN
+        ? CrossEntropy.plain(hidden, embedding, targets)
+        : CrossEntropy.apply(hidden, embedding, targets);
   }
 
   /** What each part costs a token, in sequences of {@code length}, in the order in which data passes. */

@@ -1,6 +1,7 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.Linear;
 import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.kernels.wht.HadamardMatrix;
 import dev.walsh.tensor.Dtype;
@@ -55,7 +56,12 @@ sealed interface Mix {
 
     @Override
     public Tensor apply(Tensor y) {
-      return torch.linear(y, weight);
+      return Linear.plain(y, weight);
+    }
+
+    @Override
+    public Tensor beforeJoin(Tensor y) {
+      return Linear.apply(y, weight);
     }
 
     @Override

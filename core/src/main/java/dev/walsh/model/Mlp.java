@@ -1,10 +1,10 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.nn.Linear;
 import dev.walsh.kernels.nn.SwiGlu;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 
 /** SwiGLU without its down-projection: silu(n W_gate) ⊙ (n W_up) (arXiv 2002.05202). */
 final class Mlp {
@@ -22,8 +22,8 @@ final class Mlp {
 
   /** n: (B,T,C) -> (B,T,F). */
   Tensor apply(Tensor n) {
-    var packed = torch.linear(n, gateAndUp);
-    return kernels == Kernels.PLAIN ? SwiGlu.plain(packed) : SwiGlu.apply(packed);
+    if (kernels == Kernels.PLAIN) return SwiGlu.plain(Linear.plain(n, gateAndUp));
+    return SwiGlu.apply(Linear.apply(n, gateAndUp));
   }
 
   Cost cost() {

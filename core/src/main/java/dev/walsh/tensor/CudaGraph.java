@@ -152,9 +152,10 @@ public final class CudaGraph implements AutoCloseable {
       Reference.reachabilityFence(filter);
     }
 
+    /** At once, whatever scopes are open. */
     @Override
     public void close() {
-      memory.close();
+      memory.deallocate();
     }
   }
 

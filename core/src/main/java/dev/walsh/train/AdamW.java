@@ -73,7 +73,7 @@ final class AdamW implements AutoCloseable {
   }
 
   /**
-   * Moves all weights by the step's gradients, unless they are not finite. On the GPU, where our kernels run, nothing waits for the device.
+   * Moves all weights by the step's gradients, unless they are not finite. Nothing waits for the device.
    *
    * @return the global norm of the gradients before clipping: a scalar on the device, good until the next step
    */

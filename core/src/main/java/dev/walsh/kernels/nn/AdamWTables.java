@@ -32,7 +32,8 @@ final class AdamWTables implements AutoCloseable {
     try (var scope = Scope.withoutGradients()) {
       sums = scope.keep(torch.zeros(new long[] {summed ? parameters.stream().mapToLong(AdamWTables::room).sum() : 0},
           Device.CUDA.options(Dtype.F32)));
-      long next = CudaModule.argument(sums);
+      // A tensor without elements has no address.
+      long next = summed ? CudaModule.argument(sums) : 0;
       for (int i = 0; i < n; i++) {
         var p = parameters.get(i);
         long elements = p.master().numel();

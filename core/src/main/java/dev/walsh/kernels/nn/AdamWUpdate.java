@@ -2,13 +2,13 @@ package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.KernelUnavailable;
+import dev.walsh.tensor.Fallback;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
 /**
  * What moves weights by their gradients: AdamW with decoupled weight decay (arXiv 1711.05101), after clipping by the global norm. A gradient
- * that is not finite moves nothing.
+ * that is not finite moves nothing. Nothing waits for the device, so that a graph of the GPU can hold a step.
  */
 public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, LibtorchAdamW {
   /**
@@ -33,17 +33,16 @@ public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, Li
    * @param passes the number of passes of a step
    */
   static AdamWUpdate create(Device device, List<Parameter> parameters, Settings settings, Tensor stepCount, int passes) {
-    if (device == Device.CUDA && Dtype.of(parameters.getFirst().master()) == Dtype.F32) {
-      try {
-        return new FusedAdamW(parameters, settings, stepCount, passes > 1);
-      } catch (KernelUnavailable e) {
-        // The model's joins, which ask for the same, have said so.
-      }
-    }
-    return new LibtorchAdamW(parameters, settings, stepCount);
+    boolean covered = device == Device.CUDA && Dtype.of(parameters.getFirst().master()) == Dtype.F32;
+    var fused = covered ? Fallback.orNone("Steps of AdamW", () -> new FusedAdamW(parameters, settings, stepCount, passes > 1)) : null;
+    return fused == null ? new LibtorchAdamW(parameters, settings, stepCount) : fused;
   }
 
-  /** Takes the gradients of one pass, of the values' dtype and shapes and in the order of the parameters, and adds them to the step's. */
+  /**
+   * Adds the gradients of one pass to those of the step.
+   *
+   * @param gradients of the values' dtype and shapes, in the order of the parameters; nobody else's from here on, since a step may write on them
+   */
   void accumulate(List<Tensor> gradients);
 
   /**

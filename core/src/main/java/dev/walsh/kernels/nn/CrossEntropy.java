@@ -3,6 +3,7 @@ package dev.walsh.kernels.nn;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.MatrixProduct;
 import dev.walsh.tensor.Scope;
 import java.util.Arrays;
 import java.util.List;
@@ -27,31 +28,28 @@ public final class CrossEntropy {
   /** Fewer chunks add up the embedding's gradient with less rounding and in less time; more would save memory that others need anyway. */
   private static final long CHUNK_BYTES = 2L << 30;
 
-  private final CrossEntropyKernels kernels;
-  private final long chunkBytes;
+  private static final KernelCache<CrossEntropyKernels.Shape, CrossEntropyKernels> KERNELS = new KernelCache<>("Losses",
+      CrossEntropyKernels::new);
 
-  CrossEntropy(int vocabulary, Dtype dtype, long chunkBytes) {
-    this.kernels = new CrossEntropyKernels(vocabulary, dtype);
-    this.chunkBytes = chunkBytes;
+  private CrossEntropy() {}
+
+  /** hidden: (…,C), embedding: (V,C), targets: (…) int64 -> scalar, float32 or wider. */
+  public static Tensor apply(Tensor hidden, Tensor embedding, Tensor targets) {
+    return apply(hidden, embedding, targets, CHUNK_BYTES);
   }
 
-  /**
-   * For hidden states of a dtype on the GPU, and an embedding of so many rows.
-   *
-   * @throws dev.walsh.tensor.KernelUnavailable where the machine cannot
-   */
-  public static CrossEntropy fused(int vocabulary, Dtype dtype) {
-    return new CrossEntropy(vocabulary, dtype, CHUNK_BYTES);
-  }
-
-  /** hidden: (…,C), embedding: (V,C), targets: (…) int64 -> scalar float32; the gradients are computed whether they are wanted or not. */
-  public Tensor apply(Tensor hidden, Tensor embedding, Tensor targets) {
-    var pass = new Pass(hidden, embedding, targets);
+  static Tensor apply(Tensor hidden, Tensor embedding, Tensor targets, long chunkBytes) {
+    var dtype = Dtype.of(hidden);
+    // In half precision the gradients of rare tokens would vanish.
+    boolean covered = KernelText.covers(hidden) && dtype != Dtype.F16 && CustomGradient.isWanted(hidden, embedding);
+    var kernels = covered ? KERNELS.of(new CrossEntropyKernels.Shape((int) embedding.size(0), dtype)) : null;
+    if (kernels == null) return plain(hidden, embedding, targets, chunkBytes);
+    var pass = new Pass(kernels, hidden, embedding, targets, chunkBytes);
     CustomGradient.attach(List.of(hidden, embedding), List.of(pass.loss), pass::backward);
     return pass.loss;
   }
 
-  /** The same in libtorch's operators; as many rows at a time as the bound on the logits allows, where no gradients are wanted. */
+  /** The same in libtorch's operators; where no gradients are wanted, as many rows at a time as the bound on the logits allows. */
   public static Tensor plain(Tensor hidden, Tensor embedding, Tensor targets) {
     return plain(hidden, embedding, targets, CHUNK_BYTES);
   }
@@ -97,13 +95,15 @@ public final class CrossEntropy {
   }
 
   /** One forward pass and the gradients that its backward hands out. */
-  private final class Pass {
+  private static final class Pass {
+    private final CrossEntropyKernels kernels;
     private final Tensor loss;
     private final Tensor dHidden;
     private final Tensor dEmbedding;
     private boolean spent;
 
-    Pass(Tensor hidden, Tensor embedding, Tensor targets) {
+    Pass(CrossEntropyKernels kernels, Tensor hidden, Tensor embedding, Tensor targets, long chunkBytes) {
+      this.kernels = kernels;
       try (var scope = Scope.withoutGradients()) {
         var x = hidden.reshape(-1, hidden.size(-1)).contiguous();
         var ids = targets.reshape(-1).contiguous();
@@ -119,14 +119,10 @@ public final class CrossEntropy {
           try (var inner = Scope.open()) {
             var part = x.narrow(0, start, n);
             var y = logits.narrow(0, 0, n);
-            torch.mm_out(y, part, embedding.t());
+            MatrixProduct.into(y, part, false, embedding, true, null);
             kernels.gradient(y, ids.narrow(0, start, n), losses.narrow(0, start, n), 1f / rows);
-            torch.mm_out(dx.narrow(0, start, n), y, embedding);
-            if (start == 0) {
-              torch.mm_out(dEmbedding, y.t(), part);
-            } else {
-              dEmbedding.addmm_(y.t(), part);
-            }
+            MatrixProduct.into(dx.narrow(0, start, n), y, false, embedding, false, null);
+            MatrixProduct.into(dEmbedding, y, true, part, false, start == 0 ? null : dEmbedding);
           }
         }
         loss = scope.escape(losses.mean());

@@ -7,7 +7,8 @@ import org.bytedeco.pytorch.Tensor;
 
 /** {@code cross_entropy.cu}, compiled for one number of columns and dtype. */
 final class CrossEntropyKernels {
-  private static final int VECTOR_BYTES = 16;
+  record Shape(int vocabulary, Dtype dtype) {}
+
   private static final int MOST_THREADS = 1024;
   private static final int THREADS_A_MULTIPROCESSOR = 2048;
   private static final int WARP = 32;
@@ -18,13 +19,13 @@ final class CrossEntropyKernels {
   private final CudaModule.Kernel gradient;
   private final CudaModule.Kernel scale;
 
-  CrossEntropyKernels(int vocabulary, Dtype dtype) {
-    vector = Math.min(VECTOR_BYTES / dtype.bytes(), Integer.lowestOneBit(vocabulary));
-    int vectors = vocabulary / vector;
+  CrossEntropyKernels(Shape shape) {
+    vector = KernelText.vector(shape.dtype, shape.vocabulary);
+    int vectors = shape.vocabulary / vector;
     int chunks = Math.ceilDiv(vectors, MOST_THREADS);
     threads = Math.ceilDiv(Math.ceilDiv(vectors, chunks), WARP) * WARP;
     mostBlocks = Math.max(1, THREADS_A_MULTIPROCESSOR / threads) * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
-    var module = KernelText.compile("cross_entropy", dtype, vector, "VOCABULARY=" + vocabulary, "THREADS=" + threads);
+    var module = KernelText.compile("cross_entropy", shape.dtype, vector, "VOCABULARY=" + shape.vocabulary, "THREADS=" + threads);
     gradient = module.kernel("cross_entropy", 0);
     scale = module.kernel("cross_entropy_scale", 0);
   }

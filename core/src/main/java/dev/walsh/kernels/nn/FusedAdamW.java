@@ -11,14 +11,13 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * AdamW over all weights of a model on the GPU, in two passes over memory: the norm of the gradients, then all the rest (30 bytes a weight
- * together, where gradients and values are bf16). What a step depends on is on the device, the learning rate, the number of steps and the
- * norm, and nothing is read back, so that a step can be captured in a graph.
+ * together, where gradients and values are bf16).
  *
  * <p>Gradients are read where backward left them. That is elsewhere in every step, and their addresses are launched into a table; gradients
  * that stayed in place would have to be cleared and added to, which moves 8 bytes a weight more.
  */
 final class FusedAdamW implements AdamWUpdate {
-  private static final int THREADS = 512;
+  private static final int THREADS = 1024;
   private static final int PIECE = 32768;
   private static final int VECTOR = 4;
   private static final int ALIGNMENT = 16;

@@ -14,10 +14,10 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * AdamW by libtorch's fused kernel, once for the decayed weights and once for the others, on any device. Gradients are summed in the masters'
- * dtype, and each step waits for the device, to see whether their norm is finite.
+ * dtype.
  */
 final class LibtorchAdamW implements AdamWUpdate {
-  private static final BoxedOperator FUSED = new BoxedOperator("aten::_fused_adamw_", "");
+  private static final BoxedOperator FUSED = new BoxedOperator("aten::_fused_adamw_", "tensor_lr");
 
   private final List<Parameter> parameters;
   private final Settings settings;
@@ -51,21 +51,22 @@ final class LibtorchAdamW implements AdamWUpdate {
       var norms = new TensorVector();
       for (var sum : sums) norms.push_back(sum.norm());
       var norm = torch.stack(norms).norm();
-      if (Double.isFinite(norm.item_double())) {
-        stepCount.add_(new Scalar(1));
-        // The kernel takes a float32 here, whatever the weights are.
-        var divisor = norm.div(new Scalar(settings.clip())).clamp_min(new Scalar(1)).to(Dtype.F32.scalarType());
-        for (boolean decayed : new boolean[] {true, false}) move(decayed, learningRate.item_double(), divisor);
-        for (var p : parameters) {
-          if (p.value() != p.master()) p.value().copy_(p.master());
-        }
+      // The kernel takes float32 scalars, whatever the weights are.
+      var spoilt = norm.isfinite().logical_not().to(Dtype.F32.scalarType());
+      var divisor = norm.div(new Scalar(settings.clip())).clamp_min(new Scalar(1)).to(Dtype.F32.scalarType());
+      stepCount.add_(spoilt.neg().add(new Scalar(1)));
+      var rate = learningRate.to(Dtype.F32.scalarType());
+      move(true, rate, divisor, spoilt);
+      move(false, rate, divisor, spoilt);
+      for (var p : parameters) {
+        if (p.value() != p.master()) p.value().copy_(p.master());
       }
       release();
       return scope.escape(norm);
     }
   }
 
-  private void move(boolean decayed, double learningRate, Tensor gradientDivisor) {
+  private void move(boolean decayed, Tensor learningRate, Tensor gradientDivisor, Tensor skipped) {
     var masters = new ArrayList<Tensor>();
     var gradients = new ArrayList<Tensor>();
     var first = new ArrayList<Tensor>();
@@ -82,7 +83,7 @@ final class LibtorchAdamW implements AdamWUpdate {
     FUSED.call(BoxedOperator.list(masters), BoxedOperator.list(gradients), BoxedOperator.list(first), BoxedOperator.list(second), noAmsgrad,
         BoxedOperator.list(Collections.nCopies(masters.size(), stepCount)), new IValue(learningRate), new IValue(settings.beta1()),
         new IValue(settings.beta2()), new IValue(decayed ? settings.weightDecay() : 0.0), new IValue(settings.epsilon()), new IValue(false),
-        new IValue(false), new IValue(gradientDivisor), new IValue());
+        new IValue(false), new IValue(gradientDivisor), new IValue(skipped));
   }
 
   private void release() {

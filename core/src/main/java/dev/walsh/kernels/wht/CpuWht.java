@@ -3,8 +3,10 @@ package dev.walsh.kernels.wht;
 import java.lang.foreign.MemorySegment;
 import org.bytedeco.pytorch.Tensor;
 
-/** A transform on the CPU, which takes rows in native memory whether or not a tensor holds them. Nothing is allocated once warm but one task
- * object for a call that is spread over threads. */
+/**
+ * A transform on the CPU, which takes rows in native memory whether or not a tensor holds them. Such a call allocates nothing once warm but
+ * one task object where it is spread over threads.
+ */
 public sealed interface CpuWht extends Wht permits Reference, Simd {
   /**
    * Transforms {@code rows} rows.

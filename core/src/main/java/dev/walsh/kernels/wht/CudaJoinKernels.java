@@ -65,7 +65,7 @@ public final class CudaJoinKernels {
     return backward.blocks(rows);
   }
 
-  /** x' and n from y and x: (rows, d) each, contiguous, on the GPU. */
+  /** x' and n from y and x: (rows, d) each, contiguous, on the GPU; weights are (d), all of one dtype. */
   public void forward(long rows, Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain, Tensor xOut, Tensor n, double eps) {
     forward.kernel.launch(forward.blocks(rows), forward.threads, CudaModule.argument(y), CudaModule.argument(x), CudaModule.argument(alpha),
         CudaModule.argument(beta), CudaModule.argument(gain),

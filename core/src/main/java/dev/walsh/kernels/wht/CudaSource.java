@@ -14,6 +14,8 @@ import java.util.List;
 final class CudaSource {
   private static final List<String> HEADERS = List.of("element.cu", "hadamard.cu", "rows.cu");
   private static final int VECTOR_BYTES = 16;
+  /** Of a greater core, inputs and sums do not fit a thread's registers. */
+  private static final int GREATEST_CORE = 84;
 
   private CudaSource() {}
 
@@ -36,6 +38,11 @@ final class CudaSource {
   static CudaModule compile(String name, HadamardFactors factors, int channels, Dtype dtype, int vector, List<String> defines) {
     var outer = factors.factors().getFirst();
     var inner = factors.factors().size() > 1 ? factors.factors().get(1) : HadamardOrder.of(1);
+    int core = Math.max(outer.core(), inner.core());
+    if (core > GREATEST_CORE) {
+      throw new KernelUnavailable(
+          "the kernels of the GPU take Paley cores up to order " + GREATEST_CORE + " and the matrix has one of " + core);
+    }
     var all = new ArrayList<>(List.of("ELEMENT=" + element(dtype), "VECTOR=" + vector, "CORE_A=" + outer.core(), "LOG2_A=" + outer.log2(),
         "CORE_B=" + inner.core(), "LOG2_B=" + inner.log2(), "CHANNELS=" + channels));
     all.addAll(defines);

@@ -32,15 +32,17 @@ final class DoubleCore {
   private final double[] sumSigns;
   private final byte[] signs;
   private final boolean transposed;
+  private final boolean first;
 
-  DoubleCore(int order, boolean transposed) {
-    m = order;
+  DoubleCore(HadamardAtom atom, boolean transposed) {
+    m = atom.order();
     groups = m / 4;
     this.transposed = transposed;
     signs = new byte[m * m];
     sumOffsets = new int[m * groups];
     sumSigns = new double[m * groups];
-    var core = PaleyCore.of(order);
+    var core = atom.core();
+    first = core.isFirst();
     for (int j = 0; j < m; j++) {
       for (int i = 0; i < m; i++) {
         signs[j * m + i] = (byte) (transposed ? core.sign(j, i) : core.sign(i, j));
@@ -79,9 +81,9 @@ final class DoubleCore {
   }
 
   private void applyToVectors(long in, long out, long blocks, long stride, double scale, long scratch) {
-    if (stride % BYTES == 0 && m == 12) {
+    if (first && stride % BYTES == 0 && m == 12) {
       DoublePaley.core12(in, out, blocks, stride, transposed, scale);
-    } else if (stride % BYTES == 0 && m == 20) {
+    } else if (first && stride % BYTES == 0 && m == 20) {
       DoublePaley.core20(in, out, blocks, stride, transposed, scale);
     } else {
       applyToColumns(in, out, blocks, stride, scale, scratch);

@@ -25,22 +25,22 @@ final class DoublePlan implements RowPlan {
   /**
    * The product with {@code scale · (signs ⊗ I)}.
    *
+   * @param atoms the Kronecker factors of the signs, outermost first
    * @param channels the order of the identity I; 1 for the matrix alone
    */
-  static DoublePlan of(HadamardFactors factors, int channels, boolean transposed, double scale) {
-    int d = factors.order() * channels;
+  static DoublePlan of(List<HadamardAtom> atoms, int channels, boolean transposed, double scale) {
+    int d = HadamardMatrix.order(atoms) * channels;
     var passes = new ArrayList<Pass>();
     long scratchBytes = 0;
-    var atoms = HadamardMatrix.atoms(factors);
     if (atoms.isEmpty() || channels > 1 && scale != 1) {
       passes.add((in, out, rows, scratch) -> DoubleSylvester.within(in, out, rows * d, 0, scale));
     }
     int inner = channels;
     for (int i = atoms.size() - 1; i >= 0;) {
       double factor = passes.isEmpty() ? scale : 1;
-      if (atoms.get(i) == 2) {
+      if (atoms.get(i).isSylvester()) {
         int size = 1;
-        for (; i >= 0 && atoms.get(i) == 2; i--) {
+        for (; i >= 0 && atoms.get(i).isSylvester(); i--) {
           size *= 2;
         }
         addSylvester(passes, d, inner, size, factor);

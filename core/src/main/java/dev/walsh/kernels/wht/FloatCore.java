@@ -1,8 +1,6 @@
 package dev.walsh.kernels.wht;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 
 import static dev.walsh.kernels.wht.FloatSylvester.BYTES;
 import static dev.walsh.kernels.wht.FloatSylvester.LANES;
@@ -19,10 +17,6 @@ import static jdk.incubator.vector.FloatVector.fromMemorySegment;
  * sum of one of the eight from each of the m/4 groups. That is 3 + m/4 operations an element in place of m − 1: 6 for m = 12, 8 for m = 20.
  */
 final class FloatCore {
-  private static final VectorShuffle<Float> HALVES = VectorShuffle.fromOp(S, lane -> (lane + LANES / 2) % LANES);
-
-  private static final VectorMask<Float> LOW = S.indexInRange(0, Math.max(1, LANES / 2));
-
   /** How many pairs of blocks are packed at a time. */
   private static final int PAIRS = 8;
 
@@ -32,15 +26,17 @@ final class FloatCore {
   private final float[] sumSigns;
   private final byte[] signs;
   private final boolean transposed;
+  private final boolean first;
 
-  FloatCore(int order, boolean transposed) {
-    m = order;
+  FloatCore(HadamardAtom atom, boolean transposed) {
+    m = atom.order();
     groups = m / 4;
     this.transposed = transposed;
     signs = new byte[m * m];
     sumOffsets = new int[m * groups];
     sumSigns = new float[m * groups];
-    var core = PaleyCore.of(order);
+    var core = atom.core();
+    first = core.isFirst();
     for (int j = 0; j < m; j++) {
       for (int i = 0; i < m; i++) {
         signs[j * m + i] = (byte) (transposed ? core.sign(j, i) : core.sign(i, j));
@@ -66,22 +62,38 @@ final class FloatCore {
   }
 
   /**
+   * Whether a core can take over stages of the Sylvester matrix of order 2^log2 between it and the neighbours: all, where that fills half a
+   * vector; those between far lanes, where it fills four vectors or more and the core is of order 12. (With them, the kernel of order 20
+   * would be so large that the JIT compiler may box its vectors.)
+   */
+  static boolean takesStages(HadamardAtom atom, int log2) {
+    return 2 << log2 == LANES || atom.order() == 12 && atom.core().isFirst() && 4 * LANES <= 1 << log2;
+  }
+
+  /**
    * Multiplies blocks of m elements {@code stride} bytes apart, for each of the columns in a stride.
    *
+   * @param stages whether the Sylvester stages that it {@linkplain #takesStages can take} come first
    * @param scratch at least {@link #scratchBytes} of memory of this thread
    */
-  void apply(long in, long out, long blocks, long stride, float scale, long scratch) {
-    if (2 * stride == BYTES && blocks % 2 == 0) {
-      applyToPairs(in, out, blocks / 2, scale, scratch);
-    } else {
-      applyToVectors(in, out, blocks, stride, scale, scratch);
+  void apply(long in, long out, long blocks, long stride, boolean stages, float scale, long scratch) {
+    if (2 * stride != BYTES) {
+      applyToVectors(in, out, blocks, stride, stages, scale, scratch);
+      return;
+    }
+    applyToPairs(in, out, blocks / 2, stages, scale, scratch);
+    if (blocks % 2 != 0) {
+      long last = (blocks - 1) * m * stride;
+      int log2 = stages ? Long.numberOfTrailingZeros(stride / Float.BYTES) : 0;
+      FloatSylvester.within(in + last, out + last, m * stride / Float.BYTES, log2, scale);
+      applyToColumns(out + last, out + last, 1, stride, 1, scratch);
     }
   }
 
-  private void applyToVectors(long in, long out, long blocks, long stride, float scale, long scratch) {
-    if (stride % BYTES == 0 && m == 12) {
-      FloatPaley.core12(in, out, blocks, stride, transposed, scale);
-    } else if (stride % BYTES == 0 && m == 20) {
+  private void applyToVectors(long in, long out, long blocks, long stride, boolean stages, float scale, long scratch) {
+    if (first && stride % BYTES == 0 && m == 12) {
+      FloatPaley.core12(in, out, blocks, stride, transposed, stages, scale);
+    } else if (first && stride % BYTES == 0 && m == 20) {
       FloatPaley.core20(in, out, blocks, stride, transposed, scale);
     } else {
       applyToColumns(in, out, blocks, stride, scale, scratch);
@@ -101,42 +113,15 @@ final class FloatCore {
     }
   }
 
-  /** Two blocks of half-vector columns side by side in whole vectors, a few such pairs at a time. */
-  private void applyToPairs(long in, long out, long pairs, float scale, long scratch) {
+  /** A few pairs of blocks of half-vector columns at a time. */
+  private void applyToPairs(long in, long out, long pairs, boolean stages, float scale, long scratch) {
     long packed = scratch + 2L * m * BYTES;
-    long pairBytes = (long) m * BYTES;
+    long block = (long) m * BYTES / 2;
     for (long pair = 0; pair < pairs; pair += PAIRS) {
       long count = Math.min(PAIRS, pairs - pair);
-      long source = in + pair * pairBytes;
-      long target = out + pair * pairBytes;
-      for (long i = 0; i < count; i++) {
-        pack(source + i * pairBytes, packed + i * pairBytes);
-      }
-      applyToVectors(packed, packed, count, BYTES, scale, scratch);
-      for (long i = 0; i < count; i++) {
-        unpack(packed + i * pairBytes, target + i * pairBytes);
-      }
-    }
-  }
-
-  /** Half-vectors a₀ a₁ … of one block and b₀ b₁ … of the next become the vectors [a₀ b₀] [a₁ b₁] …. */
-  private void pack(long in, long out) {
-    long block = (long) m * BYTES / 2;
-    for (int i = 0; i < m / 2; i++, in += BYTES, out += 2 * BYTES) {
-      var a = fromMemorySegment(S, ALL, in, ORDER);
-      var b = fromMemorySegment(S, ALL, in + block, ORDER);
-      b.rearrange(HALVES).blend(a, LOW).intoMemorySegment(ALL, out, ORDER);
-      b.blend(a.rearrange(HALVES), LOW).intoMemorySegment(ALL, out + BYTES, ORDER);
-    }
-  }
-
-  private void unpack(long in, long out) {
-    long block = (long) m * BYTES / 2;
-    for (int i = 0; i < m / 2; i++, in += 2 * BYTES, out += BYTES) {
-      var even = fromMemorySegment(S, ALL, in, ORDER);
-      var odd = fromMemorySegment(S, ALL, in + BYTES, ORDER);
-      odd.rearrange(HALVES).blend(even, LOW).intoMemorySegment(ALL, out, ORDER);
-      odd.blend(even.rearrange(HALVES), LOW).intoMemorySegment(ALL, out + block, ORDER);
+      FloatPairs.pack(in + 2 * pair * block, packed, count, block, stages, scale);
+      applyToVectors(packed, packed, count, BYTES, false, 1, scratch);
+      FloatPairs.unpack(packed, out + 2 * pair * block, count, block);
     }
   }
 

@@ -73,7 +73,7 @@ public record HadamardFactors(List<HadamardOrder> factors) {
     int d = order();
     int best = 0;
     int bestSum = Integer.MAX_VALUE;
-    for (int cut = 0, a = 1; cut <= atoms.size(); a *= cut < atoms.size() ? atoms.get(cut) : 1, cut++) {
+    for (int cut = 0, a = 1; cut <= atoms.size(); a *= cut < atoms.size() ? atoms.get(cut).order() : 1, cut++) {
       if (a + d / a < bestSum) {
         bestSum = a + d / a;
         best = cut;

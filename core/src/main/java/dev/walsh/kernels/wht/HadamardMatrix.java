@@ -4,18 +4,21 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A Hadamard matrix in walsh's frozen convention, held as its Kronecker atoms: Paley cores and Sylvester matrices of order 2.
+ * A Hadamard matrix, in walsh's frozen convention or another {@link HadamardVariant}, held as its Kronecker atoms: Paley cores and Sylvester
+ * matrices of order 2.
  *
- * <p>It transforms row vectors, y ↦ y·H, in natural order. Cores of the first Paley construction are not symmetric, so y·H and y·Hᵀ differ.
+ * <p>It transforms row vectors, y ↦ y·H, in natural order unless it says otherwise. Cores of the first Paley construction are not symmetric, so y·H and y·Hᵀ differ.
  * Entries are computed on demand; nothing of size d × d is kept.
  */
 public final class HadamardMatrix {
-  private final List<Integer> atoms;
+  private final List<HadamardAtom> atoms;
   private final int order;
+  private final boolean sequency;
 
-  private HadamardMatrix(List<Integer> atoms) {
+  private HadamardMatrix(List<HadamardAtom> atoms, boolean sequency) {
     this.atoms = List.copyOf(atoms);
-    order = atoms.stream().mapToInt(Integer::intValue).reduce(1, (a, b) -> a * b);
+    order = order(atoms);
+    this.sequency = sequency;
   }
 
   /** The matrix of one order, P_core ⊗ S_(2^log2). */
@@ -25,25 +28,45 @@ public final class HadamardMatrix {
 
   /** The Kronecker product of the factors. */
   public static HadamardMatrix of(HadamardFactors factors) {
-    return ofAtoms(atoms(factors));
+    return of(factors, HadamardVariant.NATURAL);
   }
 
-  static HadamardMatrix ofAtoms(List<Integer> atoms) {
-    return new HadamardMatrix(atoms);
+  /**
+   * The Kronecker product of the factors, each of the given kind; in sequency order it is the one matrix of the product's order.
+   *
+   * @throws dev.walsh.config.UserError where a factor has no such matrix
+   */
+  public static HadamardMatrix of(HadamardFactors factors, HadamardVariant variant) {
+    variant.check(factors);
+    return new HadamardMatrix(atoms(factors, variant), variant == HadamardVariant.SEQUENCY);
   }
 
-  /** The orders of the atoms in Kronecker order: 2 stands for [[1, 1], [1, −1]], anything else for a Paley core. */
-  static List<Integer> atoms(HadamardFactors factors) {
-    var atoms = new ArrayList<Integer>();
+  static HadamardMatrix ofAtoms(List<HadamardAtom> atoms) {
+    return new HadamardMatrix(atoms, false);
+  }
+
+  /** The atoms of walsh's convention in Kronecker order. */
+  static List<HadamardAtom> atoms(HadamardFactors factors) {
+    return atoms(factors, HadamardVariant.NATURAL);
+  }
+
+  /** The atoms in Kronecker order; those of the sequency order are the natural ones. */
+  static List<HadamardAtom> atoms(HadamardFactors factors, HadamardVariant variant) {
+    var atoms = new ArrayList<HadamardAtom>();
     for (var factor : factors.factors()) {
       if (factor.core() > 1) {
-        atoms.add(factor.core());
+        atoms.add(new HadamardAtom(factor.core(), variant == HadamardVariant.SYMMETRIC));
       }
       for (int k = 0; k < factor.log2(); k++) {
-        atoms.add(2);
+        atoms.add(new HadamardAtom(2, true));
       }
     }
     return atoms;
+  }
+
+  /** The order of the Kronecker product. */
+  static int order(List<HadamardAtom> atoms) {
+    return atoms.stream().mapToInt(HadamardAtom::order).reduce(1, Math::multiplyExact);
   }
 
   /** The number of rows and columns, d. */
@@ -53,25 +76,37 @@ public final class HadamardMatrix {
 
   /** The sign of the entry of row {@code i} and column {@code j}: +1 or −1. */
   public int sign(int i, int j) {
+    int row = naturalRow(i);
     int sign = 1;
-    for (int at = atoms.size() - 1; at >= 0; at--) {
-      int atom = atoms.get(at);
-      sign *= atom == 2 ? 1 - 2 * (i & j & 1) : PaleyCore.of(atom).sign(i % atom, j % atom);
-      i /= atom;
-      j /= atom;
+    for (var atom : atoms.reversed()) {
+      sign *= atom.sign(row % atom.order(), j % atom.order());
+      row /= atom.order();
+      j /= atom.order();
     }
     return sign;
+  }
+
+  private int naturalRow(int i) {
+    return sequency ? HadamardVariant.naturalRow(i, atoms.size()) : i;
   }
 
   /** All entries as +1 and −1, row-major of shape (d, d). */
   public byte[] signs() {
     byte[] product = {1};
     int n = 1;
-    for (int atom : atoms) {
+    for (var atom : atoms) {
       product = kronecker(product, n, atom);
-      n *= atom;
+      n *= atom.order();
     }
-    return product;
+    return sequency ? inSequency(product) : product;
+  }
+
+  private byte[] inSequency(byte[] natural) {
+    var rows = new byte[natural.length];
+    for (int i = 0; i < order; i++) {
+      System.arraycopy(natural, naturalRow(i) * order, rows, i * order, order);
+    }
+    return rows;
   }
 
   /** The orthonormal matrix H = signs/√d, row-major of shape (d, d). */
@@ -85,31 +120,17 @@ public final class HadamardMatrix {
     return dense;
   }
 
-  private static byte[] kronecker(byte[] left, int n, int atom) {
-    var core = atomSigns(atom);
-    var product = new byte[Math.multiplyExact(Math.multiplyExact(n, atom), Math.multiplyExact(n, atom))];
-    for (int i = 0, at = 0; i < n * atom; i++) {
+  private static byte[] kronecker(byte[] left, int n, HadamardAtom atom) {
+    int m = atom.order();
+    var core = atom.signs();
+    var product = new byte[Math.multiplyExact(Math.multiplyExact(n, m), Math.multiplyExact(n, m))];
+    for (int i = 0, at = 0; i < n * m; i++) {
       for (int j = 0; j < n; j++) {
-        for (int k = 0; k < atom; k++) {
-          product[at++] = (byte) (left[i / atom * n + j] * core[i % atom * atom + k]);
+        for (int k = 0; k < m; k++) {
+          product[at++] = (byte) (left[i / m * n + j] * core[i % m * m + k]);
         }
       }
     }
     return product;
-  }
-
-  /** The signs of one atom, row-major. */
-  static byte[] atomSigns(int atom) {
-    if (atom == 2) {
-      return new byte[] {1, 1, 1, -1};
-    }
-    var core = PaleyCore.of(atom);
-    var signs = new byte[Math.multiplyExact(atom, atom)];
-    for (int i = 0, at = 0; i < atom; i++) {
-      for (int j = 0; j < atom; j++) {
-        signs[at++] = (byte) core.sign(i, j);
-      }
-    }
-    return signs;
   }
 }

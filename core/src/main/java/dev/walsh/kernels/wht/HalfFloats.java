@@ -24,12 +24,13 @@ final class HalfFloats {
 
   static void widen(ElementType type, long in, long out, long n) {
     long i = 0;
+    long whole = n / LANES * LANES;
     if (type == ElementType.BF16) {
-      for (; i <= n - LANES; i += LANES) {
+      for (; i != whole; i += LANES) {
         bits(in + 2 * i).lanewise(VectorOperators.LSHL, 16).intoMemorySegment(ALL, out + 4 * i, ORDER);
       }
     } else {
-      for (; i <= n - LANES; i += LANES) {
+      for (; i != whole; i += LANES) {
         fp16ToFloat(bits(in + 2 * i)).intoMemorySegment(ALL, out + 4 * i, ORDER);
       }
     }
@@ -39,18 +40,24 @@ final class HalfFloats {
   }
 
   static void narrow(ElementType type, long in, long out, long n) {
+    narrow(type, in, out, n, 1);
+  }
+
+  /** Narrows {@code scale} times the floats. */
+  static void narrow(ElementType type, long in, long out, long n, float scale) {
     long i = 0;
+    long whole = n / LANES * LANES;
     if (type == ElementType.BF16) {
-      for (; i <= n - LANES; i += LANES) {
-        store(floatToBf16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER)), out + 2 * i);
+      for (; i != whole; i += LANES) {
+        store(floatToBf16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER).mul(scale)), out + 2 * i);
       }
     } else {
-      for (; i <= n - LANES; i += LANES) {
-        store(floatToFp16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER)), out + 2 * i);
+      for (; i != whole; i += LANES) {
+        store(floatToFp16(FloatVector.fromMemorySegment(S, ALL, in + 4 * i, ORDER).mul(scale)), out + 2 * i);
       }
     }
     for (; i < n; i++) {
-      type.store(out + 2 * i, RawMemory.getFloat(in + 4 * i));
+      type.store(out + 2 * i, RawMemory.getFloat(in + 4 * i) * scale);
     }
   }
 

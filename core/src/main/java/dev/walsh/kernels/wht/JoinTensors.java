@@ -34,10 +34,11 @@ final class JoinTensors {
     n = torch.empty_like(y);
     dy = torch.empty_like(y);
     dx = torch.empty_like(y);
-    var wide = device.options(dtype == Dtype.F64 ? Dtype.F64 : Dtype.F32);
-    alpha = torch.rand(new long[] {width}, wide);
-    beta = torch.rand(new long[] {width}, wide);
-    gain = torch.rand(new long[] {width}, wide);
+    // The CPU's join takes its weights in float32 at least, the GPU's in the dtype of the rows.
+    var weights = device.options(device == Device.CUDA || dtype == Dtype.F64 ? dtype : Dtype.F32);
+    alpha = torch.rand(new long[] {width}, weights);
+    beta = torch.rand(new long[] {width}, weights);
+    gain = torch.rand(new long[] {width}, weights);
     dAlpha = torch.empty_like(alpha);
     dBeta = torch.empty_like(alpha);
     dGain = torch.empty_like(alpha);

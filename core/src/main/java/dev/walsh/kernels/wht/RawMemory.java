@@ -15,6 +15,12 @@ final class RawMemory {
   static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
   static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
+  /** Masks an address, to no effect but that the compiler then knows it to lie inside {@link #ALL}, small multiples of a stride added. */
+  static final long ADDRESS = Long.MAX_VALUE >> 1;
+
+  /** Masks a stride, likewise. */
+  static final long STRIDE = (1L << 40) - 1;
+
   private static final int ALIGNMENT = 64;
   private static final ThreadLocal<MemorySegment> SCRATCH = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 

@@ -16,14 +16,21 @@ public final class Reference implements CpuWht {
   private final int width;
   private final double scale;
   private final RowPool pool;
-  private final List<Integer> atoms;
+  private final List<HadamardAtom> atoms;
+  private final boolean sequency;
 
   Reference(HadamardFactors factors, double scale, int threads) {
+    this(factors, HadamardVariant.NATURAL, scale, threads);
+  }
+
+  Reference(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+    variant.check(factors);
     this.factors = factors;
     width = factors.order();
     this.scale = scale;
     pool = RowPool.of(threads);
-    atoms = HadamardMatrix.atoms(factors);
+    atoms = HadamardMatrix.atoms(factors, variant);
+    sequency = variant == HadamardVariant.SEQUENCY;
   }
 
   /** Says, once, that the Vector API is off and which flag mends it. */
@@ -64,18 +71,20 @@ public final class Reference implements CpuWht {
         }
         multiply(atoms, row, direction == Direction.TRANSPOSE);
         for (int i = 0; i < d; i++) {
-          type.store(target.address(r) + (long) i * type.bytes(), row[i]);
+          int place = sequency ? HadamardVariant.naturalRow(i, atoms.size()) : i;
+          type.store(target.address(r) + (long) i * type.bytes(), row[place]);
         }
       }
     });
   }
 
   /** The row times (signs ⊗ I), in place, I being what the atoms leave of the row's width. */
-  static void multiply(List<Integer> atoms, double[] row, boolean transposed) {
+  static void multiply(List<HadamardAtom> atoms, double[] row, boolean transposed) {
     int inner = row.length;
-    for (int atom : atoms) {
+    for (var factor : atoms) {
+      int atom = factor.order();
       inner /= atom;
-      var signs = HadamardMatrix.atomSigns(atom);
+      var signs = factor.signs();
       var sums = new double[atom];
       for (int block = 0; block < row.length; block += atom * inner) {
         for (int lane = 0; lane < inner; lane++) {

@@ -8,7 +8,7 @@ public final class ReferenceJoin implements HadamardJoin {
   private final int d;
   private final double scale;
   private final double eps;
-  private final List<Integer> atoms;
+  private final List<HadamardAtom> atoms;
   private final RowPool pool;
 
   ReferenceJoin(HadamardFactors factors, int channels, double eps, int threads) {

@@ -9,31 +9,34 @@ import java.lang.foreign.MemorySegment;
  * bf16 and fp16 are widened to float32 in the thread's scratch memory and rounded once.
  */
 public final class Simd implements CpuWht {
-  /**
-   * The bytes of a tile of rows. In place, a long first pass streams best from memory and later passes find the tile in second-level cache;
-   * out of place the lines written should not leave the first level before the last pass.
-   */
-  private static final long TILE_IN_PLACE = 128 << 10;
-  private static final long TILE_OUT_OF_PLACE = 16 << 10;
+  /** The bytes of a tile of rows: the passes after the first then find it in first-level cache. (Measured; a row is never cut.) */
+  private static final long TILE = 4 << 10;
 
   private final HadamardFactors factors;
   private final int width;
   private final RowPool pool;
   private final RowPlan[][] plans;
 
-  Simd(HadamardFactors factors, double scale, int threads) {
+  Simd(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+    variant.check(factors);
     this.factors = factors;
     width = factors.order();
     pool = RowPool.of(threads);
     plans = new RowPlan[ElementType.values().length][Direction.values().length];
+    var atoms = HadamardMatrix.atoms(factors, variant);
     for (var direction : Direction.values()) {
       boolean transposed = direction == Direction.TRANSPOSE;
-      var floats = FloatPlan.of(factors, 1, transposed, (float) scale);
-      int at = direction.ordinal();
-      plans[ElementType.F32.ordinal()][at] = floats;
-      plans[ElementType.F64.ordinal()][at] = DoublePlan.of(factors, 1, transposed, scale);
-      plans[ElementType.BF16.ordinal()][at] = new HalfPlan(ElementType.BF16, floats, factors.order());
-      plans[ElementType.F16.ordinal()][at] = new HalfPlan(ElementType.F16, floats, factors.order());
+      var halves = FloatPlan.of(atoms, 1, transposed, HalfPlan.first((float) scale));
+      for (var type : ElementType.values()) {
+        var natural = switch (type) {
+          case F32 -> FloatPlan.of(atoms, 1, transposed, (float) scale);
+          case F64 -> DoublePlan.of(atoms, 1, transposed, scale);
+          case BF16, F16 -> new HalfPlan(type, halves, HalfPlan.last((float) scale), width);
+        };
+        plans[type.ordinal()][direction.ordinal()] = variant == HadamardVariant.SEQUENCY
+            ? new SequencyPlan(natural, atoms.size(), type)
+            : natural;
+      }
     }
   }
 
@@ -60,8 +63,7 @@ public final class Simd implements CpuWht {
     var target = Rows.of(out, rows, d, outStride, type);
     source.checkAliasing(target);
     long rowBytes = (long) d * type.bytes();
-    long tileBytes = source.address() == target.address() ? TILE_IN_PLACE : TILE_OUT_OF_PLACE;
-    long tile = source.contiguous() && target.contiguous() ? Math.max(1, tileBytes / rowBytes) : 1;
+    long tile = source.contiguous() && target.contiguous() ? Math.max(1, TILE / rowBytes) : 1;
     var plan = plans[type.ordinal()][direction.ordinal()];
     long inStep = inStride * type.bytes();
     long outStep = outStride * type.bytes();

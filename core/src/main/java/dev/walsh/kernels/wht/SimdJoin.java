@@ -31,8 +31,9 @@ public final class SimdJoin implements HadamardJoin {
     float scale = (float) (1 / Math.sqrt(factors.order()));
     this.eps = eps;
     pool = RowPool.of(threads);
-    forward = FloatPlan.of(factors, channels, false, scale);
-    transposed = FloatPlan.of(factors, channels, true, scale);
+    var atoms = HadamardMatrix.atoms(factors);
+    forward = FloatPlan.of(atoms, channels, false, scale);
+    transposed = FloatPlan.of(atoms, channels, true, scale);
     rowBytes = Math.ceilDiv((long) d * Float.BYTES, BYTES) * BYTES;
   }
 

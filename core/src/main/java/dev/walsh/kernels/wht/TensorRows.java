@@ -16,7 +16,7 @@ record TensorRows(Rows in, Rows out) {
   /** in, out: (…, d). */
   static TensorRows of(Tensor in, Tensor out, int width) {
     var type = type(in);
-    if (!Arrays.equals(in.shape(), out.shape()) || type != type(out)) {
+    if (!sameShape(in, out) || type != type(out)) {
       throw new UserError("The input is " + text(in) + " but the output " + text(out) + ": give the transform two tensors of one kind.");
     }
     var rows = new TensorRows(rows(in, width, type), rows(out, width, type));
@@ -30,6 +30,14 @@ record TensorRows(Rows in, Rows out) {
 
   static UserError elsewhere(String device) {
     return new UserError("The transform runs on " + device + " but a tensor lies elsewhere: move it there first.");
+  }
+
+  private static boolean sameShape(Tensor a, Tensor b) {
+    if (a.dim() != b.dim()) return false;
+    for (int i = 0; i < a.dim(); i++) {
+      if (a.size(i) != b.size(i)) return false;
+    }
+    return true;
   }
 
   private static ElementType type(Tensor t) {

@@ -37,16 +37,25 @@ public sealed interface Wht permits CpuWht, Cuda {
    * The fastest transform of this machine's CPU: {@link Simd} where the JVM was started with the Vector API, else {@link Reference} with a
    * warning, once, that names the flag.
    *
-   * @param factors the matrix of signs
+   * @param factors the matrix of signs, of walsh's convention
    * @param scale what the signs are multiplied by; 1/√d makes the matrix orthonormal
    * @param threads the most threads that a call is spread over, at least 1
    */
   static CpuWht create(HadamardFactors factors, double scale, int threads) {
+    return create(factors, HadamardVariant.NATURAL, scale, threads);
+  }
+
+  /**
+   * The same with another of the Hadamard matrices of these orders.
+   *
+   * @throws UserError where there is no such matrix
+   */
+  static CpuWht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
     if (hasVectorApi()) {
-      return new Simd(factors, scale, threads);
+      return new Simd(factors, variant, scale, threads);
     }
     Reference.warnOnce();
-    return new Reference(factors, scale, threads);
+    return new Reference(factors, variant, scale, threads);
   }
 
   /** Whether this JVM was started with the Vector API. */

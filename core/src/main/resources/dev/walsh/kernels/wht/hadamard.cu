@@ -2,7 +2,8 @@
 // floats in shared memory: P is Paley's core of that order, S Sylvester's matrix, I the identity. Values are unnormalised; ORTHONORMAL
 // mends that.
 //
-// -DCORE_A, -DLOG2_A, -DCORE_B, -DLOG2_B, -DCHANNELS give a, k, b, l, c; an absent core has order 1.
+// -DCORE_A, -DLOG2_A, -DCORE_B, -DLOG2_B, -DCHANNELS give a, k, b, l, c; an absent core has order 1. Beyond order
+// 84 a core does not fit a thread's registers.
 //
 // A Kronecker product is a sequence of passes, each mixing the points of one run of factors. The lowest bits of the index are mixed in
 // registers as a row is loaded; every further pass reads tiles of `radix` points `stride` apart, mixes them and writes them back.
@@ -115,13 +116,17 @@ struct Layout {
 };
 
 // The squares modulo q, as a set of bits.
-__host__ __device__ constexpr unsigned long long squares(int q) {
-  unsigned long long set = 0;
-  for (int x = 1; x < q; x++) {
-    set |= 1ull << (x * x % q);
+struct Squares {
+  unsigned long long word[2] = {};
+
+  __host__ __device__ constexpr Squares(int q) {
+    for (int x = 1; x < q; x++) {
+      word[x * x % q / 64] |= 1ull << x * x % q % 64;
+    }
   }
-  return set;
-}
+
+  __host__ __device__ constexpr bool has(int n) const { return word[n / 64] >> n % 64 & 1; }
+};
 
 __host__ __device__ constexpr bool isPrime(int n) {
   for (int f = 2; f * f <= n; f++) {
@@ -137,14 +142,14 @@ template <int M>
 __host__ __device__ constexpr bool isNegative(int i, int j) {
   constexpr bool FIRST = isPrime(M - 1);
   constexpr int Q = FIRST ? M - 1 : M / 2 - 1;
-  constexpr unsigned long long SQUARES = squares(Q);
+  constexpr Squares SQUARES(Q);
   if (FIRST) {
-    return i == 0 || i == j ? false : j == 0 ? true : !(SQUARES >> (j - i + Q) % Q & 1);
+    return i == 0 || i == j ? false : j == 0 ? true : !SQUARES.has((j - i + Q) % Q);
   }
   int hi = i / 2;
   int hj = j / 2;
   int ones = i % 2 + j % 2;
-  return hi == hj ? ones != 0 : (ones == 2) != (hi != 0 && hj != 0 && !(SQUARES >> (hj - hi + Q) % Q & 1));
+  return hi == hj ? ones != 0 : (ones == 2) != (hi != 0 && hj != 0 && !SQUARES.has((hj - hi + Q) % Q));
 }
 
 // v <- v * P (or P transposed) for M values `STEP` apart. The inputs go in fours: their eight sums up to sign cost 12 additions, and

@@ -1,8 +1,8 @@
 // Backward of the fused operator of join_forward.cu, in one pass over memory (12d bytes a row of 2-byte elements), with float arithmetic.
 //
-//   join_backward(const Element* y, const Element* xOut, const Element* dxOut, const Element* dn, const float* alpha, const float* gain,
+//   join_backward(const Element* y, const Element* xOut, const Element* dxOut, const Element* dn, const Element* alpha, const Element* gain,
 //                 Element* dy, Element* dx, float* partial, long long rows, float eps)
-//   join_reduce(const float* partial, int blocks, float* dAlpha, float* dBeta, float* dGain)
+//   join_reduce(const float* partial, int blocks, Element* dAlpha, Element* dBeta, Element* dGain)
 //
 // Rows are contiguous, (rows, d). An output may be an input, else all are apart. A null dxOut or dn is zero. join_backward leaves
 // (blocks, 3, d) floats in partial, its blocks' sums of the weights' gradients; join_reduce adds them in a fixed order, so that the same
@@ -37,7 +37,7 @@ __device__ __forceinline__ void storeFloats(const float (&owned)[OWNED], float* 
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) join_backward(const Bits* y, const Bits* xOut, const Bits* dxOut,
-    const Bits* dn, const float* alpha, const float* gain, Bits* dy, Bits* dx, float* partial, long long rows, float eps) {
+    const Bits* dn, const Bits* alpha, const Bits* gain, Bits* dy, Bits* dx, float* partial, long long rows, float eps) {
   extern __shared__ __align__(16) float shared[];
   JoinStage stage(shared);
   auto fetch = [&](int buffer, long long row) {
@@ -136,8 +136,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) join_backward(const Bit
   storeFloats(dGain, sums + 2 * WIDTH);
 }
 
-extern "C" __global__ void __launch_bounds__(1024) join_reduce(const float* partial, int blocks, float* dAlpha, float* dBeta,
-    float* dGain) {
+extern "C" __global__ void __launch_bounds__(1024) join_reduce(const float* partial, int blocks, Bits* dAlpha, Bits* dBeta,
+    Bits* dGain) {
   __shared__ float sums[32][33];
   int lane = threadIdx.x % 32;
   int slice = threadIdx.x / 32;
@@ -155,7 +155,7 @@ extern "C" __global__ void __launch_bounds__(1024) join_reduce(const float* part
     for (int s = 1; s < 32; s++) {
       sum += sums[s][lane];
     }
-    float* to = column < WIDTH ? dAlpha : column < 2 * WIDTH ? dBeta : dGain;
-    to[column % WIDTH] = sum;
+    Bits* to = column < WIDTH ? dAlpha : column < 2 * WIDTH ? dBeta : dGain;
+    to[column % WIDTH] = ELEMENT::narrow(sum);
   }
 }

@@ -1,7 +1,7 @@
 // Forward of the fused operator on rows of width d: x' = x + alpha * (y H) + beta and n = x' / sqrt(mean(x'^2) + eps) * gain, in one pass
-// over memory (8d bytes a row of 2-byte elements). Arithmetic and weights are float; n is the norm of x' as it is stored.
+// over memory (8d bytes a row of 2-byte elements). Arithmetic is float; n is the norm of x' as it is stored.
 //
-//   join_forward(const Element* y, const Element* x, const float* alpha, const float* beta, const float* gain,
+//   join_forward(const Element* y, const Element* x, const Element* alpha, const Element* beta, const Element* gain,
 //                Element* xOut, Element* n, long long rows, float eps)
 //
 // Rows are contiguous, (rows, d). An output may be an input, else all are apart. Defines and launch: rows.cu.
@@ -11,8 +11,8 @@ using JoinStage = Stage<2, 1>;
 
 extern "C" __constant__ int sharedBytes = JoinStage::SHARED_BYTES;
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) join_forward(const Bits* y, const Bits* x, const float* alpha,
-    const float* beta, const float* gain, Bits* xOut, Bits* n, long long rows, float eps) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) join_forward(const Bits* y, const Bits* x, const Bits* alpha,
+    const Bits* beta, const Bits* gain, Bits* xOut, Bits* n, long long rows, float eps) {
   extern __shared__ __align__(16) float shared[];
   JoinStage stage(shared);
   auto fetch = [&](int buffer, long long row) {

@@ -106,10 +106,10 @@ struct Stage {
   }
 };
 
-__device__ __forceinline__ void loadWeights(const float* weights, float (&owned)[OWNED], float scale) {
+__device__ __forceinline__ void loadWeights(const Bits* weights, float (&owned)[OWNED], float scale) {
 #pragma unroll
   for (int i = 0; i < OWNED; i++) {
-    owned[i] = Owned::has(i / VECTOR) ? weights[Owned::column(i / VECTOR) + i % VECTOR] * scale : 0;
+    owned[i] = Owned::has(i / VECTOR) ? ELEMENT::widen(weights[Owned::column(i / VECTOR) + i % VECTOR]) * scale : 0;
   }
 }
 

@@ -5,6 +5,7 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -55,10 +56,8 @@ final class CrossEntropyTest {
     }
 
     List<double[]> fused(long chunkRows) {
-      int vocabulary = (int) embedding.size(0);
-      var dtype = Dtype.of(embedding);
-      long bytes = chunkRows == WHOLE ? WHOLE : chunkRows * vocabulary * dtype.bytes();
-      return backward(new CrossEntropy(vocabulary, dtype, bytes).apply(hidden, embedding, targets));
+      long bytes = chunkRows == WHOLE ? WHOLE : chunkRows * embedding.size(0) * Dtype.of(embedding).bytes();
+      return backward(CrossEntropy.apply(hidden, embedding, targets, bytes));
     }
   }
 
@@ -94,7 +93,7 @@ final class CrossEntropyTest {
       var given = Case.random(Device.CPU, Dtype.F64, rows, 5, 13);
       double loss = CrossEntropy.plain(given.hidden, given.embedding, given.targets, chunkRows * CrossEntropy.plainBytes(given.embedding))
           .item_double();
-      var ids = Memory.of(given.targets).toArray(java.lang.foreign.ValueLayout.JAVA_LONG);
+      var ids = Memory.of(given.targets).toArray(ValueLayout.JAVA_LONG);
       assertThat(loss).isCloseTo(reference(Memory.doubles(given.hidden), Memory.doubles(given.embedding), ids, 5), offset(1e-13));
     }
   }
@@ -141,10 +140,9 @@ final class CrossEntropyTest {
     try (var scope = Scope.open()) {
       // 15 elements and 61 columns leave a remainder of every vector.
       var given = Case.random(Device.CUDA, dtype, 3, 5, 61);
-      var kernel = CrossEntropy.fused(61, dtype);
       var one = given.as(Device.CUDA, dtype);
-      var gradients = one.backward(kernel.apply(one.hidden, one.embedding, one.targets));
-      var scaled = given.backward(kernel.apply(given.hidden, given.embedding, given.targets).mul(new Scalar(0.25)));
+      var gradients = one.backward(CrossEntropy.apply(one.hidden, one.embedding, one.targets));
+      var scaled = given.backward(CrossEntropy.apply(given.hidden, given.embedding, given.targets).mul(new Scalar(0.25)));
       for (int i = 1; i < 3; i++) {
         assertThat(scaled.get(i)).containsExactly(Arrays.stream(gradients.get(i)).map(g -> 0.25 * g).toArray(), offset(1e-12));
       }
@@ -173,7 +171,7 @@ final class CrossEntropyTest {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     try (var scope = Scope.open()) {
       var given = Case.random(Device.CUDA, Dtype.F32, 3, 8, 61);
-      var loss = CrossEntropy.fused(61, Dtype.F32).apply(given.hidden, given.embedding, given.targets);
+      var loss = CrossEntropy.apply(given.hidden, given.embedding, given.targets);
       loss.backward();
       assertThatThrownBy(loss::backward).hasMessageContaining("second backward");
     }
@@ -185,10 +183,9 @@ final class CrossEntropyTest {
     try (var scope = Scope.open()) {
       var given = Case.random(Device.CUDA, Dtype.BF16, 64, 64, 1000);
       var other = Case.random(Device.CUDA, Dtype.BF16, 64, 64, 999);
-      var kernel = CrossEntropy.fused(1000, Dtype.BF16);
       Runnable work = () -> {
         try (var inner = Scope.open()) {
-          kernel.apply(given.hidden, given.embedding, given.targets).backward();
+          CrossEntropy.apply(given.hidden, given.embedding, given.targets).backward();
         }
       };
       CudaGraph.warmUp(work);

@@ -60,6 +60,13 @@ final class CudaWhtTest extends WhtTensorContract {
   }
 
   @Test
+  void coresTooGreatForAThreadAreRefusedInASentence() {
+    assertThatThrownBy(() -> Wht.create(HadamardFactors.of(HadamardOrder.of(216)), Device.CUDA)).isInstanceOf(UserError.class)
+        .hasMessage("The transform of width 216 cannot run on this GPU, since the kernels of the GPU take Paley cores up to order 84 and"
+            + " the matrix has one of 108: mend that, or transform on the CPU.");
+  }
+
+  @Test
   void aGraphCapturesIt() {
     var wht = create(HadamardFactors.of(768, 12));
     try (var scope = Scope.withoutGradients()) {

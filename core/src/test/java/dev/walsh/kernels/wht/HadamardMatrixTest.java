@@ -44,6 +44,38 @@ final class HadamardMatrixTest {
   }
 
   @ParameterizedTest
+  @ValueSource(ints = {1, 2, 4, 8, 64, 256})
+  void inSequencyOrderRowIChangesItsSignITimes(int d) {
+    var matrix = HadamardMatrix.of(HadamardFactors.of(HadamardOrder.of(d)), HadamardVariant.SEQUENCY);
+    var w = matrix.signs();
+    for (int i = 0; i < d; i++) {
+      int changes = 0;
+      for (int j = 0; j < d; j++) {
+        changes += j > 0 && w[i * d + j] != w[i * d + j - 1] ? 1 : 0;
+        assertThat(w[i * d + j]).isEqualTo(w[j * d + i]).isEqualTo((byte) matrix.sign(i, j));
+      }
+      assertThat(changes).isEqualTo(i);
+    }
+  }
+
+  /** Orders 20, 52 and 100 take the fields of 9, 25 and 49 elements. */
+  @ParameterizedTest
+  @ValueSource(ints = {12, 20, 28, 36, 52, 60, 76, 84, 100})
+  void theSecondConstructionIsSymmetricAndOrthogonal(int m) {
+    var p = new HadamardAtom(m, true).signs();
+    for (int i = 0; i < m; i++) {
+      for (int j = 0; j < m; j++) {
+        int dot = 0;
+        for (int k = 0; k < m; k++) {
+          dot += p[i * m + k] * p[j * m + k];
+        }
+        assertThat(dot).isEqualTo(i == j ? m : 0);
+        assertThat(p[i * m + j]).isEqualTo(p[j * m + i]);
+      }
+    }
+  }
+
+  @ParameterizedTest
   @CsvSource({"12,false", "20,false", "44,false", "60,false", "768,false", "28,true", "36,true", "76,true", "64,true"})
   void onlyTheFirstConstructionIsNotSymmetric(int d, boolean symmetric) {
     var p = signs(d);

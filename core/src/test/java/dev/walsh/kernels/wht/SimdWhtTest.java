@@ -10,10 +10,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 /** The vector kernels keep the contract, and they are what runs here. */
 final class SimdWhtTest extends WhtContract {
   @Override
-  CpuWht create(HadamardFactors factors, double scale, int threads) {
-    var wht = Wht.create(factors, scale, threads);
+  CpuWht create(HadamardFactors factors, HadamardVariant variant, double scale, int threads) {
+    var wht = Wht.create(factors, variant, scale, threads);
     assertThat(wht).isInstanceOf(Simd.class);
     return wht;
+  }
+
+  @Override
+  int largestBasis() {
+    return 2048;
   }
 
   @Test

@@ -68,14 +68,13 @@ abstract class WhtTensorContract {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 2, 4, 8, 16, 32, 64, 256, 1024, 2048, 12, 20, 24, 28, 36, 40, 44, 56, 60, 68, 80, 96, 112, 176, 768, 1536, 2560,
-      3072})
+  @ValueSource(ints = {1, 2, 4, 8, 16, 32, 64, 256, 512, 1024, 12, 20, 24, 28, 36, 40, 44, 56, 60, 68, 80, 84, 96, 112, 176, 768, 1536})
   void isTheDenseProductForwardAndTransposed(int d) {
     checkProduct(HadamardFactors.of(HadamardOrder.of(d)));
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"144,12", "400,20", "768,12", "1536,16", "240,4", "2560,20"})
+  @ValueSource(strings = {"144,12", "400,20", "768,12", "1536,16", "240,4"})
   void soItIsOverHeadsAndChannels(String shape) {
     var numbers = Arrays.stream(shape.split(",")).mapToInt(Integer::parseInt).toArray();
     checkProduct(HadamardFactors.of(numbers[0], numbers[1]));
@@ -138,7 +137,7 @@ abstract class WhtTensorContract {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {4096, 8192, 11264, 12288, 16384})
+  @ValueSource(ints = {2560, 3072, 4096, 8192, 11264, 12288, 16384})
   void wideRowsComeBackFromTheTranspose(int d) {
     var wht = create(d);
     var h = HadamardMatrix.of(HadamardOrder.of(d));
@@ -177,7 +176,7 @@ abstract class WhtTensorContract {
   @EnumSource(value = Dtype.class, names = {"BF16", "F16"})
   void halvesAreTheRoundedFloat64Results(Dtype dtype) {
     try (var scope = Scope.withoutGradients()) {
-      for (int d : new int[] {256, 768, 2560}) {
+      for (int d : new int[] {256, 768, 1280}) {
         var wht = create(d);
         var in = random(dtype, 137, d);
         var out = poisoned(in);

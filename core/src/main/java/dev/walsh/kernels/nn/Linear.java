@@ -1,0 +1,60 @@
+package dev.walsh.kernels.nn;
+
+import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.MatrixProduct;
+import dev.walsh.tensor.Scope;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A learned matrix, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where it is trained. What only
+ * runs meets many shapes, each of which would have to be measured: that is libtorch's.
+ */
+public final class Linear {
+  private Linear() {}
+
+  /** x: (…,in), weight: (out,in) -> (…,out). */
+  public static Tensor apply(Tensor x, Tensor weight) {
+    return covers(x) && CustomGradient.isWanted(x, weight) ? withGradient(x, weight) : plain(x, weight);
+  }
+
+  /** The same in libtorch's own operator. */
+  public static Tensor plain(Tensor x, Tensor weight) {
+    return torch.linear(x, weight);
+  }
+
+  private static boolean covers(Tensor x) {
+    return x.is_cuda() && Dtype.of(x) == Dtype.BF16;
+  }
+
+  private static Tensor withGradient(Tensor x, Tensor weight) {
+    long in = weight.size(1);
+    long out = weight.size(0);
+    Tensor y;
+    Tensor rows;
+    try (var scope = Scope.withoutGradients()) {
+      rows = scope.escape(x.detach().reshape(-1, in).contiguous());
+      var product = torch.empty(new long[] {rows.size(0), out}, x.options(), null);
+      MatrixProduct.into(product, rows, false, weight, true, null);
+      var shape = x.shape();
+      shape[shape.length - 1] = out;
+      y = scope.escape(product.view(shape));
+    }
+    CustomGradient.attach(List.of(x, weight), List.of(y), given -> gradients(given.getFirst(), x, rows, weight));
+    return y;
+  }
+
+  private static List<@Nullable Tensor> gradients(@Nullable Tensor upstream, Tensor x, Tensor rows, Tensor weight) {
+    if (upstream == null) return Arrays.asList(null, null);
+    var dy = upstream.reshape(-1, weight.size(0)).contiguous();
+    var dx = torch.empty_like(rows);
+    MatrixProduct.into(dx, dy, false, weight, false, null);
+    var dw = torch.empty_like(weight);
+    MatrixProduct.into(dw, dy, true, rows, false, null);
+    return Arrays.asList(dx.view(x.shape()), dw);
+  }
+}
