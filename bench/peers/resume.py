@@ -104,8 +104,8 @@ def norm(x, gain):
 
 
 def rope(x, cos, sin):
-    a, b = x.chunk(2, -1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), -1)
+    a, b = x.to(cos.dtype).chunk(2, -1)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), -1).to(x.dtype)
 
 
 class Model:
@@ -114,7 +114,7 @@ class Model:
         self.h = hadamard(factors["factors"]).to(device, dtype) if factors else None
         half = shape["width"] // shape["heads"] // 2
         angles = torch.outer(torch.arange(shape["context"]).double(), 10000.0 ** (-torch.arange(half).double() / half))
-        self.cos, self.sin = angles.cos().to(device, dtype), angles.sin().to(device, dtype)
+        self.cos, self.sin = angles.cos().float().to(device), angles.sin().float().to(device)
 
     def loss(self, w, ids, targets):
         heads, width, hidden = (self.shape[k] for k in ("heads", "width", "hidden"))

@@ -128,6 +128,9 @@ public final class MatrixProduct {
     check(cublas.cublasLtMatmulPreferenceSetAttribute(preference, cublas.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
         new LongPointer(1).put(WORKSPACE_BYTES), Long.BYTES));
     var found = new int[1];
+    // Parts of a sum that are computed apart are added in float32, never in bf16.
+    check(cublas.cublasLtMatmulPreferenceSetAttribute(preference, cublas.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+        new IntPointer(1).put(cublas.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE), Integer.BYTES));
     check(cublas.cublasLtMatmulAlgoGetHeuristic(Library.HANDLE, operation, right, left, result, result, preference, CANDIDATES, candidates,
         found));
     check(cublas.cublasLtMatmulPreferenceDestroy(preference));
