@@ -12,7 +12,8 @@ import org.bytedeco.pytorch.cuda.CUDAEvent;
  */
 public final class Stopwatch {
   private static final int ROUNDS = 11;
-  private static final int WARM_UP_TURNS = 4;
+  private static final int IDLE_TURNS = 8;
+  private static final double MOST_WARM_UP_SECONDS = 30;
   private static final double CPU_SECONDS = 0.02;
   private static final double CUDA_SECONDS = 0.002;
   private static final int MOST_CALLS_A_GRAPH = 1000;
@@ -53,7 +54,16 @@ public final class Stopwatch {
 
     Stretch(Runnable work) {
       this.work = work;
-      for (int i = 0; i < WARM_UP_TURNS; i++) nanosecondsACall();
+      warmUp();
+    }
+
+    /** Until the JIT compiler has had nothing to do for a while. */
+    private void warmUp() {
+      long start = System.nanoTime();
+      for (int idle = 0; idle < IDLE_TURNS && System.nanoTime() - start < MOST_WARM_UP_SECONDS * 1e9;) {
+        nanosecondsACall();
+        idle = JitCompiler.isIdle() ? idle + 1 : 0;
+      }
     }
 
     @Override
