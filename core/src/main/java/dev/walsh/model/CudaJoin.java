@@ -35,51 +35,65 @@ final class CudaJoin implements FusedJoin {
 
   @Override
   public Joined apply(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
-    var call = new Call(y.contiguous(), x.contiguous(), alpha, beta, gain);
-    if (CustomGradient.isWanted(y, x, alpha, beta, gain)) {
-      CustomGradient.attach(List.of(y, x, alpha, beta, gain), List.of(call.xOut, call.n), call::backward);
+    var rows = x.contiguous();
+    var from = y.contiguous();
+    Tensor xOut;
+    Tensor n;
+    try (var scope = Scope.withoutGradients()) {
+      xOut = scope.escape(torch.empty_like(rows));
+      n = scope.escape(torch.empty_like(rows));
+      kernels.forward(count(rows), from, rows, alpha, beta, gain, xOut, n, ModelConfig.NORM_EPSILON);
     }
-    return new Joined(call.xOut, call.n);
+    if (CustomGradient.isWanted(y, x, alpha, beta, gain)) {
+      CustomGradient.attach(List.of(y, x, alpha, beta, gain), List.of(xOut, n), given -> {
+        var g = gradients(from, xOut, alpha, gain, given);
+        return Arrays.asList(g.dy, g.dx, g.dAlpha, g.dBeta, g.dGain);
+      });
+    }
+    return new Joined(xOut, n);
   }
 
-  /** One forward pass and what its backward needs of it. */
-  private final class Call {
-    private final long rows;
-    private final Tensor y;
-    private final Tensor alpha;
-    private final Tensor gain;
-    private final Tensor xOut;
-    private final Tensor n;
-
-    Call(Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain) {
-      this.y = y;
-      this.alpha = alpha;
-      this.gain = gain;
-      rows = x.numel() / x.size(-1);
-      try (var scope = Scope.withoutGradients()) {
-        xOut = scope.escape(torch.empty_like(x));
-        n = scope.escape(torch.empty_like(x));
-        kernels.forward(rows, y, x, alpha, beta, gain, xOut, n, ModelConfig.NORM_EPSILON);
-      }
+  /** The norm alone, of a residual stream to which a product has been added: x: (B,T,C), gain: (C) -> x and n. Of the identity alone. */
+  Joined norm(Tensor x, Tensor gain) {
+    var rows = x.contiguous();
+    Tensor through;
+    Tensor n;
+    try (var scope = Scope.withoutGradients()) {
+      through = scope.escape(rows.detach());
+      n = scope.escape(torch.empty_like(rows));
+      kernels.norm(count(rows), rows, gain, n, ModelConfig.NORM_EPSILON);
     }
+    if (!CustomGradient.isWanted(x, gain)) return new Joined(x, n);
+    CustomGradient.attach(List.of(x, gain), List.of(through, n), given -> {
+      var g = gradients(through, through, gain, gain, given);
+      return Arrays.asList(g.dx, g.dGain);
+    });
+    return new Joined(through, n);
+  }
 
-    List<@Nullable Tensor> backward(List<@Nullable Tensor> given) {
-      var dxOut = contiguous(given.get(0));
-      var dn = contiguous(given.get(1));
-      // Where nothing stands between y and x', their gradients are one, and the kernel leaves y's alone.
-      boolean apart = shape.alpha() || shape.channels() == 1;
-      var dx = torch.empty_like(y);
-      var dy = apart ? torch.empty_like(y) : dx;
-      var partial = torch.empty(new long[] {kernels.backwardBlocks(rows), 3, gain.numel()}, Device.CUDA.options(Dtype.F32), null);
-      var dAlpha = torch.empty_like(gain);
-      var dBeta = torch.empty_like(gain);
-      var dGain = torch.empty_like(gain);
-      kernels.backward(rows, y, xOut, dxOut, dn, alpha, gain, dy, dx, partial, dAlpha, dBeta, dGain, ModelConfig.NORM_EPSILON);
-      return Arrays.asList(dy, dx, dAlpha, dBeta, dGain);
-    }
+  private static long count(Tensor rows) {
+    return rows.numel() / rows.size(-1);
+  }
 
-    private static @Nullable Tensor contiguous(@Nullable Tensor gradient) {
-      return gradient == null ? null : gradient.contiguous();
-    }
+  private record Gradients(Tensor dy, Tensor dx, Tensor dAlpha, Tensor dBeta, Tensor dGain) {}
+
+  /** @param given the gradients of x' and n, null for zero */
+  private Gradients gradients(Tensor y, Tensor xOut, Tensor alpha, Tensor gain, List<@Nullable Tensor> given) {
+    // Where nothing stands between y and x', their gradients are one, and the kernel leaves y's alone.
+    boolean apart = shape.alpha() || shape.channels() == 1;
+    long rows = count(xOut);
+    var dx = torch.empty_like(xOut);
+    var dy = apart ? torch.empty_like(xOut) : dx;
+    var partial = torch.empty(new long[] {kernels.backwardBlocks(rows), 3, gain.numel()}, Device.CUDA.options(Dtype.F32), null);
+    var dAlpha = torch.empty_like(gain);
+    var dBeta = torch.empty_like(gain);
+    var dGain = torch.empty_like(gain);
+    kernels.backward(rows, y, xOut, contiguous(given.get(0)), contiguous(given.get(1)), alpha, gain, dy, dx, partial, dAlpha, dBeta, dGain,
+        ModelConfig.NORM_EPSILON);
+    return new Gradients(dy, dx, dAlpha, dBeta, dGain);
+  }
+
+  private static @Nullable Tensor contiguous(@Nullable Tensor gradient) {
+    return gradient == null ? null : gradient.contiguous();
   }
 }

@@ -5,6 +5,9 @@ import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.CrossEntropy;
 import dev.walsh.kernels.nn.Embedding;
 import dev.walsh.kernels.nn.Rope;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Fallback;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -13,6 +16,7 @@ import java.util.Map;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
 
 /** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
 public final class Gpt {
@@ -24,6 +28,8 @@ public final class Gpt {
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
   private final Tensor finalGain;
+  // The norm after the embedding, which no join ends in.
+  private final @Nullable CudaJoin cudaNorm;
 
   /** Makes the weights of a model in {@code weights}. */
   public Gpt(ModelConfig config, Weights weights) {
@@ -40,6 +46,8 @@ public final class Gpt {
     for (int i = 0; i < config.layers(); i++) {
       blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
     }
+    boolean hasKernel = kernels == Kernels.FUSED && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
+    cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;
     finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 
@@ -50,11 +58,15 @@ public final class Gpt {
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
     var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
-    var stream = new Joined(x, Norm.apply(x, blocks.getFirst().gain()));
+    var stream = firstNorm(x, blocks.getFirst().gain());
     for (int i = 0; i < blocks.size(); i++) {
       stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);
     }
     return stream.normed();
+  }
+
+  private Joined firstNorm(Tensor x, Tensor gain) {
+    return cudaNorm == null ? new Joined(x, Norm.apply(x, gain)) : cudaNorm.norm(x, gain);
   }
 
   /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */

@@ -59,9 +59,15 @@ sealed interface Mix {
       return Linear.plain(y, weight);
     }
 
+    /** On the GPU the product belongs to the join. */
     @Override
     public Tensor beforeJoin(Tensor y) {
-      return Linear.apply(y, weight);
+      return weight.is_cuda() ? y : Linear.plain(y, weight);
+    }
+
+    @Override
+    public FusedJoin cudaJoin(int width, boolean alpha, boolean beta, Dtype dtype) {
+      return new CudaProductJoin(weight, CudaJoin.identity(width, alpha, beta, dtype), !alpha && !beta);
     }
 
     @Override

@@ -19,7 +19,12 @@ public final class Linear {
 
   /** x: (…,in), weight: (out,in) -> (…,out). */
   public static Tensor apply(Tensor x, Tensor weight) {
-    return covers(x) && CustomGradient.isWanted(x, weight) ? withGradient(x, weight) : plain(x, weight);
+    return isOurs(x, weight) ? withGradient(null, x, weight) : plain(x, weight);
+  }
+
+  /** residual + x Wᵀ, the sum made where the product is, before it is rounded: residual (…,out); only where {@link #isOurs}. */
+  public static Tensor onto(Tensor residual, Tensor x, Tensor weight) {
+    return withGradient(residual, x, weight);
   }
 
   /** The same in libtorch's own operator. */
@@ -27,11 +32,12 @@ public final class Linear {
     return torch.linear(x, weight);
   }
 
-  private static boolean covers(Tensor x) {
-    return x.is_cuda() && Dtype.of(x) == Dtype.BF16;
+  /** Whether the product is not libtorch's. */
+  public static boolean isOurs(Tensor x, Tensor weight) {
+    return x.is_cuda() && Dtype.of(x) == Dtype.BF16 && CustomGradient.isWanted(x, weight);
   }
 
-  private static Tensor withGradient(Tensor x, Tensor weight) {
+  private static Tensor withGradient(@Nullable Tensor residual, Tensor x, Tensor weight) {
     long in = weight.size(1);
     long out = weight.size(0);
     Tensor y;
@@ -39,22 +45,25 @@ public final class Linear {
     try (var scope = Scope.withoutGradients()) {
       rows = scope.escape(x.detach().reshape(-1, in).contiguous());
       var product = torch.empty(new long[] {rows.size(0), out}, x.options(), null);
-      MatrixProduct.into(product, rows, false, weight, true, null);
+      var added = residual == null ? null : residual.reshape(-1, out).contiguous();
+      MatrixProduct.into(product, rows, false, weight, true, added);
       var shape = x.shape();
       shape[shape.length - 1] = out;
       y = scope.escape(product.view(shape));
     }
-    CustomGradient.attach(List.of(x, weight), List.of(y), given -> gradients(given.getFirst(), x, rows, weight));
+    var inputs = residual == null ? List.of(x, weight) : List.of(x, weight, residual);
+    CustomGradient.attach(inputs, List.of(y), given -> gradients(given.getFirst(), x, rows, weight).subList(0, inputs.size()));
     return y;
   }
 
+  /** Of x, the weight and what is added, which is the upstream's own. */
   private static List<@Nullable Tensor> gradients(@Nullable Tensor upstream, Tensor x, Tensor rows, Tensor weight) {
-    if (upstream == null) return Arrays.asList(null, null);
+    if (upstream == null) return Arrays.asList(null, null, null);
     var dy = upstream.reshape(-1, weight.size(0)).contiguous();
     var dx = torch.empty_like(rows);
     MatrixProduct.into(dx, dy, false, weight, false, null);
     var dw = torch.empty_like(weight);
     MatrixProduct.into(dw, dy, true, rows, false, null);
-    return Arrays.asList(dx.view(x.shape()), dw);
+    return Arrays.asList(dx.view(x.shape()), dw, upstream);
   }
 }

@@ -72,6 +72,12 @@ public final class CudaJoinKernels {
         CudaModule.argument(xOut), CudaModule.argument(n), rows, CudaModule.argument((float) eps));
   }
 
+  /** n alone from x: (rows, d) each, where there is no projection: no transform, alpha or beta. */
+  public void norm(long rows, Tensor x, Tensor gain, Tensor n, double eps) {
+    forward.kernel.launch(forward.blocks(rows), forward.threads, 0, CudaModule.argument(x), 0, 0, CudaModule.argument(gain), 0,
+        CudaModule.argument(n), rows, CudaModule.argument((float) eps));
+  }
+
   /** The gradients of everything; a null upstream gradient is zero. partial: (backwardBlocks, 3, d) float32. */
   public void backward(long rows, Tensor y, Tensor xOut, @Nullable Tensor dxOut, @Nullable Tensor dn, Tensor alpha, Tensor gain, Tensor dy,
       Tensor dx, Tensor partial, Tensor dAlpha, Tensor dBeta,

@@ -4,7 +4,8 @@
 //   join_forward(const Element* y, const Element* x, const Element* alpha, const Element* beta, const Element* gain,
 //                Element* xOut, Element* n, long long rows, float eps)
 //
-// Rows are contiguous, (rows, d). An output may be an input, else all are apart. Defines and launch: rows.cu.
+// Rows are contiguous, (rows, d). An output may be an input, else all are apart. A null y is zero, and a null xOut is not written: with both,
+// and neither alpha nor beta, what is left is the norm of x, at half the traffic. Defines and launch: rows.cu.
 #include "rows.cu"
 
 using JoinStage = Stage<2, 1>;
@@ -50,7 +51,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) join_forward(const Bits
         float update = v[r][i] * (ALPHA ? a[i] : ORTHONORMAL);
         v[r][i] = held[i] + (BETA ? update + b[i] : update);
       }
-      Owned::store(v[r], xOut, row + r, rows);
+      if (xOut) {
+        Owned::store(v[r], xOut, row + r, rows);
+      }
       squares[r] = 0;
 #pragma unroll
       for (int i = 0; i < OWNED; i++) {
