@@ -64,7 +64,8 @@ public final class MatrixProduct {
   }
 
   /**
-   * out = op(left) op(right) + added. All are contiguous; what is not bf16 is libtorch's work.
+   * out = op(left) op(right) + added. All are contiguous; what is not bf16 is libtorch's work. Sums are float32; some algorithms round the
+   * product before they add.
    *
    * @param out (M,N), written; it may be what is added
    * @param left (M,K), or (K,M) if transposed
@@ -128,9 +129,6 @@ public final class MatrixProduct {
     check(cublas.cublasLtMatmulPreferenceSetAttribute(preference, cublas.CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
         new LongPointer(1).put(WORKSPACE_BYTES), Long.BYTES));
     var found = new int[1];
-    // Parts of a sum that are computed apart are added in float32, never in bf16.
-    check(cublas.cublasLtMatmulPreferenceSetAttribute(preference, cublas.CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-        new IntPointer(1).put(cublas.CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE), Integer.BYTES));
     check(cublas.cublasLtMatmulAlgoGetHeuristic(Library.HANDLE, operation, right, left, result, result, preference, CANDIDATES, candidates,
         found));
     check(cublas.cublasLtMatmulPreferenceDestroy(preference));

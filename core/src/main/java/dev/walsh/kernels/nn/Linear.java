@@ -22,7 +22,7 @@ public final class Linear {
     return isOurs(x, weight) ? withGradient(null, x, weight) : plain(x, weight);
   }
 
-  /** residual + x Wᵀ, the sum made where the product is, before it is rounded: residual (…,out); only where {@link #isOurs}. */
+  /** residual + x Wᵀ, added by the product itself as it writes: residual (…,out); only where {@link #isOurs}. */
   public static Tensor onto(Tensor residual, Tensor x, Tensor weight) {
     return withGradient(residual, x, weight);
   }
