@@ -12,7 +12,9 @@ import org.bytedeco.pytorch.cuda.CUDAEvent;
  */
 public final class Stopwatch {
   private static final int ROUNDS = 11;
-  private static final int IDLE_TURNS = 8;
+  private static final int LEAST_ROUNDS = 3;
+  private static final double MOST_SECONDS = 10;
+  private static final double IDLE_SECONDS = 0.15;
   private static final double MOST_WARM_UP_SECONDS = 30;
   private static final double CPU_SECONDS = 0.02;
   private static final double CUDA_SECONDS = 0.002;
@@ -21,16 +23,20 @@ public final class Stopwatch {
 
   private Stopwatch() {}
 
-  /** Nanoseconds of one call of each work: the medians of eleven turns, after warming up. */
+  /** Nanoseconds of one call of each work: the medians of eleven turns, or of three where they are long, after warming up. */
   public static double[] time(Device device, List<Runnable> works) {
     if (device == Device.META) throw new IllegalArgumentException("no time passes on a device without memory");
     var turns = works.stream().map(work -> device == Device.CUDA ? new Graph(work) : new Stretch(work)).toList();
     var times = new double[works.size()][ROUNDS];
-    for (int round = 0; round < ROUNDS; round++) {
-      for (int i = 0; i < times.length; i++) times[i][round] = turns.get(i).nanosecondsACall();
+    long start = System.nanoTime();
+    int rounds = 0;
+    while (rounds < ROUNDS && (rounds < LEAST_ROUNDS || System.nanoTime() - start < MOST_SECONDS * 1e9)) {
+      for (int i = 0; i < times.length; i++) times[i][rounds] = turns.get(i).nanosecondsACall();
+      rounds++;
     }
     turns.forEach(Turn::close);
-    return Arrays.stream(times).mapToDouble(Stopwatch::median).toArray();
+    int taken = rounds;
+    return Arrays.stream(times).mapToDouble(t -> median(Arrays.copyOf(t, taken))).toArray();
   }
 
   /** The fastest of several ways to do the same, in nanoseconds a call. */
@@ -60,9 +66,10 @@ public final class Stopwatch {
     /** Until the JIT compiler has had nothing to do for a while. */
     private void warmUp() {
       long start = System.nanoTime();
-      for (int idle = 0; idle < IDLE_TURNS && System.nanoTime() - start < MOST_WARM_UP_SECONDS * 1e9;) {
+      for (long busy = start, now = start; now - busy < IDLE_SECONDS * 1e9 && now - start < MOST_WARM_UP_SECONDS * 1e9;) {
         nanosecondsACall();
-        idle = JitCompiler.isIdle() ? idle + 1 : 0;
+        now = System.nanoTime();
+        if (!JitCompiler.isIdle()) busy = now;
       }
     }
 
