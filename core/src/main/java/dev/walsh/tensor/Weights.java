@@ -157,6 +157,7 @@ public final class Weights {
       weight.value.close();
       if (weight.master != weight.value) weight.master.close();
     }
+    fixed.forEach(Tensor::close);
   }
 
   /** A place in the tree of names. */

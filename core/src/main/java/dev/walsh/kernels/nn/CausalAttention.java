@@ -2,6 +2,7 @@ package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -24,7 +25,10 @@ public final class CausalAttention {
   }
 
   private static Tensor mask(int context, Weights.Path path) {
-    return torch.full(new long[] {context, context}, new Scalar(Double.NEGATIVE_INFINITY), path.device().options(path.dtype())).triu(1);
+    try (var scope = Scope.withoutGradients()) {
+      var everywhere = torch.full(new long[] {context, context}, new Scalar(Double.NEGATIVE_INFINITY), path.device().options(path.dtype()));
+      return scope.keep(everywhere.triu(1));
+    }
   }
 
   /** heads: (B,H,T,D) each -> the concatenated heads (B,T,C). */
