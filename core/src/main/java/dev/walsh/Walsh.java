@@ -7,6 +7,7 @@ import dev.walsh.cli.ExportCommand;
 import dev.walsh.cli.GenerateCommand;
 import dev.walsh.cli.InfoCommand;
 import dev.walsh.cli.PrepareCommand;
+import dev.walsh.cli.StudyCommand;
 import dev.walsh.cli.TrainCommand;
 import dev.walsh.config.UserError;
 import java.io.PrintWriter;
@@ -18,6 +19,7 @@ import picocli.CommandLine.Command;
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
     CompareCommand.class,
+    StudyCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
     GenerateCommand.class,

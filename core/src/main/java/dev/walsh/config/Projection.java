@@ -32,6 +32,11 @@ public record Projection(Mix mix, boolean alpha, boolean beta) {
       return this == HADAMARD || this == HADAMARD_FOLDED;
     }
 
+    /** Whether the map is trained. */
+    public boolean isLearned() {
+      return this == DENSE;
+    }
+
     @Override
     public String toString() {
       return name().toLowerCase(Locale.ROOT).replace('_', '-');

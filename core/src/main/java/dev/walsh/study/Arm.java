@@ -15,7 +15,7 @@ import java.util.List;
  */
 public record Arm(String name, ModelConfig model) {
   /** The arm that all others are held against. */
-  static final String BASELINE = "dense";
+  public static final String BASELINE = "dense";
 
   /** The arms of a list of projections' names, of one model; the baseline comes first, whether named or not. */
   public static List<Arm> of(ModelConfig model, List<String> projections) {
@@ -24,6 +24,11 @@ public record Arm(String name, ModelConfig model) {
     names.addFirst(BASELINE);
     if (new HashSet<>(names).size() < names.size())
       throw new UserError("--arms names one arm twice: " + String.join(",", projections) + "; name each once");
-    return names.stream().map(name -> new Arm(name, model.with(Projection.named(name)))).toList();
+    return names.stream().map(name -> named(model, name)).toList();
+  }
+
+  /** The arm of a name, made of a model's shape. */
+  public static Arm named(ModelConfig base, String name) {
+    return new Arm(name, base.with(Projection.named(name)));
   }
 }
