@@ -3,6 +3,7 @@ package dev.walsh;
 import dev.walsh.cli.BenchCommand;
 import dev.walsh.cli.CompareCommand;
 import dev.walsh.cli.DoctorCommand;
+import dev.walsh.cli.EvalCommand;
 import dev.walsh.cli.ExportCommand;
 import dev.walsh.cli.GenerateCommand;
 import dev.walsh.cli.InfoCommand;
@@ -22,6 +23,7 @@ import picocli.CommandLine.Command;
     StudyCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
+    EvalCommand.class,
     GenerateCommand.class,
     ExportCommand.class,
     InfoCommand.class,
