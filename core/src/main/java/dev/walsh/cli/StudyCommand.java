@@ -1,11 +1,12 @@
 package dev.walsh.cli;
 
 import dev.walsh.config.UserError;
+import dev.walsh.eval.Task;
+import dev.walsh.eval.Tasks;
 import dev.walsh.files.Disk;
 import dev.walsh.measure.Hardware;
 import dev.walsh.study.cells.CellStore;
 import dev.walsh.study.cells.Corpora;
-import dev.walsh.study.cells.Downstream;
 import dev.walsh.study.cells.LearningRates;
 import dev.walsh.study.cells.Place;
 import dev.walsh.study.cells.StudyRun;
@@ -51,7 +52,7 @@ public final class StudyCommand implements Callable<Integer> {
   @Option(names = "--data", paramLabel = "DIR", description = "The folder that the plan's datasets lie in; that of the plan by default.")
   private @Nullable Path data;
 
-  @Option(names = "--tasks-dir", paramLabel = "DIR", description = "The folder that the downstream tasks lie in.")
+  @Option(names = "--tasks-dir", paramLabel = "DIR", description = "The folder with the tasks' data; $WALSH_DATA/tasks by default.")
   private @Nullable Path tasksFolder;
 
   @Option(names = "--only", paramLabel = "GROUP", split = ",", description = "Groups of the plan to train; all by default.")
@@ -83,14 +84,14 @@ public final class StudyCommand implements Callable<Integer> {
       return 0;
     }
     var say = spec.commandLine().getErr();
-    var downstream = downstream(cells);
+    var tasks = tasks(cells);
     var device = compute.device();
     var place = new Place(device, compute.dtype(device), Hardware.probe().banner(device.toString()),
         spec.commandLine().getParent().getParseResult().originalArgs());
     say.println(place.banner());
     try (var corpora = corpora(plan.data(), say); var interruption = Interruption.listen()) {
       keepPlan();
-      var run = new StudyRun(plan, cells, store, corpora, downstream, place, keepWeights,
+      var run = new StudyRun(plan, cells, store, corpora, tasks, place, keepWeights,
           minutes == null ? Double.POSITIVE_INFINITY : minutes, line -> {
             say.println(line);
             say.flush();
@@ -101,9 +102,10 @@ public final class StudyCommand implements Callable<Integer> {
     }
   }
 
-  private static Downstream downstream(List<Cell> cells) {
-    if (cells.stream().allMatch(cell -> cell.group().tasksOrNone().isEmpty())) return (_, _, _, _) -> List.of();
-    throw new UserError("the plan names downstream tasks, which this version cannot run; leave out its tasks");
+  private List<Task> tasks(List<Cell> cells) {
+    var names = cells.stream().flatMap(cell -> cell.group().tasksOrNone().stream()).distinct().toList();
+    if (names.isEmpty()) return List.of();
+    return Tasks.open(tasksFolder == null ? Tasks.folder() : tasksFolder, names);
   }
 
   private Corpora corpora(Texts texts, PrintWriter say) throws InterruptedException {

@@ -51,7 +51,7 @@ record ArmResult(String name, long parameters, long attentionParameters, double 
 
   static ArmResult read(ComparisonRecord comparison, Arm arm, Path out) {
     var sizes = Sizes.of(arm.model(), comparison.recipe(), Dtype.named(comparison.dtype()));
-    var seeds = IntStream.range(0, comparison.seeds()).mapToObj(seed -> Comparison.folder(out, arm.name(), seed, comparison.seeds()))
+    var seeds = IntStream.range(0, comparison.seeds()).mapToObj(seed -> Comparison.folder(out, arm, seed, comparison.seeds()))
         .map(Seed::read).toList();
     return new ArmResult(arm.name(), sizes.parameters(), sizes.attentionParameters(), sizes.flopsAToken(), sizes.memory(), seeds);
   }

@@ -3,6 +3,7 @@ package dev.walsh.study.cells;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
+import dev.walsh.eval.TaskResult;
 import dev.walsh.measure.Stamp;
 import dev.walsh.study.Sizes;
 import dev.walsh.study.plan.Cell;
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record CellRecord(String id, String group, String arm, int seed, ModelConfig model, TrainConfig training, String learningRateFrom,
     String dtype, Corpora.Facts data, Sizes sizes, double tokensPerSecond, double seconds, double wallSeconds, @Nullable Long memoryBytes,
-    @Nullable Divergence diverged, @Nullable Double trainLoss, Map<String, Double> validationLoss, List<Downstream.TaskResult> tasks,
+    @Nullable Divergence diverged, @Nullable Double trainLoss, Map<String, Double> validationLoss, List<TaskResult> tasks,
     Stamp stamp) {
   /**
    * A loss that went away: a result like any other.

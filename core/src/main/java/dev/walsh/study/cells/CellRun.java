@@ -4,6 +4,10 @@ import dev.walsh.checkpoint.CheckpointStore;
 import dev.walsh.checkpoint.RunLock;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.data.Loader;
+import dev.walsh.eval.Evaluation;
+import dev.walsh.eval.LanguageModel;
+import dev.walsh.eval.Task;
+import dev.walsh.eval.TaskResult;
 import dev.walsh.measure.Progress;
 import dev.walsh.study.Arm;
 import dev.walsh.study.Sizes;
@@ -132,10 +136,17 @@ final class CellRun implements AutoCloseable {
     return losses;
   }
 
-  /** What the tasks of the cell's group show; nothing of a model that diverged. */
-  List<Downstream.TaskResult> evaluate(List<String> tasks, Downstream downstream) {
+  /**
+   * What the tasks show; nothing of a model that diverged.
+   *
+   * @throws java.util.concurrent.CancellationException where it was interrupted
+   */
+  List<TaskResult> evaluate(List<Task> tasks, Interruption interruption) {
     if (diverged != null || tasks.isEmpty()) return List.of();
-    return downstream.run(trainer.model(), corpora.tokenizer(), device, tasks);
+    var model = new LanguageModel(trainer.model(), corpora.tokenizer(), device);
+    try (var progress = Progress.start("tasks", "requests", tasks.stream().mapToLong(Task::requests).sum())) {
+      return Evaluation.run(model, tasks, progress, interruption::isRequested, _ -> {});
+    }
   }
 
   /** Saves the weights, in a folder like that of {@code walsh train}. */

@@ -1,5 +1,6 @@
 package dev.walsh.study.cells;
 
+import dev.walsh.eval.Task;
 import dev.walsh.measure.Progress;
 import dev.walsh.study.Sizes;
 import dev.walsh.study.plan.Cell;
@@ -9,6 +10,7 @@ import dev.walsh.train.Interruption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -34,7 +36,7 @@ public final class StudyRun {
   private final List<Cell> cells;
   private final CellStore store;
   private final Corpora corpora;
-  private final Downstream downstream;
+  private final List<Task> tasks;
   private final Place place;
   private final boolean keepWeights;
   private final double deadline;
@@ -44,16 +46,17 @@ public final class StudyRun {
 
   /**
    * @param cells of the plan that this run is to train
+   * @param tasks all that the plan names
    * @param minutes after which no cell should still be training; infinity for no bound
    * @param say receives a line a cell
    */
-  public StudyRun(StudyPlan plan, List<Cell> cells, CellStore store, Corpora corpora, Downstream downstream, Place place,
+  public StudyRun(StudyPlan plan, List<Cell> cells, CellStore store, Corpora corpora, List<Task> tasks, Place place,
       boolean keepWeights, double minutes, Consumer<String> say) {
     this.plan = plan;
     this.cells = List.copyOf(cells);
     this.store = store;
     this.corpora = corpora;
-    this.downstream = downstream;
+    this.tasks = List.copyOf(tasks);
     this.place = place;
     this.keepWeights = keepWeights;
     this.say = say;
@@ -114,15 +117,18 @@ public final class StudyRun {
       }
       if (!complete) return false;
       var losses = run.validate();
-      var tasks = run.evaluate(cell.group().tasksOrNone(), downstream);
+      var asked = tasks.stream().filter(task -> cell.group().tasksOrNone().contains(task.name())).toList();
+      var scores = run.evaluate(asked, interruption);
       var record = new CellRecord(cell.id(), cell.group().name(), cell.arm(), cell.seed(), run.arm().model(), run.recipe(), rate.from(),
           place.dtype().toString(), corpora.facts(), run.sizes(), run.tokensPerSecond(), run.seconds(), now() - start, run.memory(),
-          run.diverged(), run.trainLoss(), losses, tasks, place.stamp());
+          run.diverged(), run.trainLoss(), losses, scores, place.stamp());
       if (keepWeights && record.diverged() == null) run.save(store.weights(cell), record.loss(), say);
       store.write(cell, record, run.curve());
       last = record;
       say.accept("cell " + nth + "  " + summary(record));
       return true;
+    } catch (CancellationException interrupted) {
+      return false;
     }
   }
 

@@ -1,6 +1,8 @@
 package dev.walsh.study.cells;
 
 import dev.walsh.config.UserError;
+import dev.walsh.eval.Item;
+import dev.walsh.eval.Task;
 import dev.walsh.study.plan.Cell;
 import dev.walsh.study.plan.StudyPlan;
 import dev.walsh.tensor.Device;
@@ -55,12 +57,12 @@ final class StudyRunTest {
   }
 
   private StudyRun.Outcome run(Set<String> only, double minutes, boolean keepWeights) throws InterruptedException {
-    var score = new Downstream.Score(0.5, 0.1, 0.5);
-    Downstream downstream = (_, _, _, tasks) -> tasks.stream()
-        .map(task -> new Downstream.TaskResult(task, "1", 25, 0, Map.of("acc", score))).toList();
+    var question = new Item.Choices(1, "line", List.of("1 of the text", "of text the"), 0);
+    var task = new Task("guess", "1", null, false, List.of(new Task.ItemSet("", "guess.jsonl", List.of(question, question))));
     var place = new Place(Device.CPU, Dtype.F32, "a machine", List.of("study"));
     try (var interruption = Interruption.listen()) {
-      return new StudyRun(plan, plan.cellsOf(only), store, corpora, downstream, place, keepWeights, minutes, said::add).run(interruption);
+      return new StudyRun(plan, plan.cellsOf(only), store, corpora, List.of(task), place, keepWeights, minutes, said::add)
+          .run(interruption);
     }
   }
 
@@ -84,7 +86,7 @@ final class StudyRunTest {
     assertThat(record("arms_dense_lrbest_seed0")).satisfies(r -> {
       assertThat(r.training().learningRate()).isEqualTo(3e-3);
       assertThat(r.learningRateFrom()).isEqualTo("best of rates");
-      assertThat(r.tasks()).singleElement().satisfies(t -> assertThat(t.scores().get("acc")).extracting("value").isEqualTo(0.5));
+      assertThat(r.tasks()).singleElement().satisfies(t -> assertThat(t.scores().get("acc")).extracting("chance").isEqualTo(0.5));
     });
     assertThat(record("arms_identity_lrbest_seed0").learningRateFrom()).contains("hadamard, which stands in");
 

@@ -47,7 +47,7 @@ final class StudyPlanTest {
 
   @ParameterizedTest
   @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
-      "identity"]       | "fourier"]         | line 5 | groups[1] | the projection 'fourier' is unknown
+      "identity"]       | "fourier"]         | line 5 | groups[1] | the arm 'fourier' is unknown
       "heads": 2        | "heads": 5         | line 2 | groups[0].model | heads = 5 does not divide width = 24
       "tokens": 640     | "tokens": 0        | line 3 | groups[0] | tokens is 0
       "tokens": 640     | "token": 640       | line 3 | groups[0] | tokens is 0 or missing
@@ -82,7 +82,7 @@ final class StudyPlanTest {
   void thePlansThatComeWithTheProjectAreSound() throws IOException {
     var plans = Path.of("..", "plans");
     try (var files = Files.list(plans)) {
-      assertThat(files.filter(f -> f.endsWith("smoke.json"))).isNotEmpty().allSatisfy(f -> assertThat(StudyPlan.read(f).cells())
+      assertThat(files.filter(f -> f.toString().endsWith(".json"))).isNotEmpty().allSatisfy(f -> assertThat(StudyPlan.read(f).cells())
           .isNotEmpty());
     }
   }
