@@ -3,10 +3,12 @@ package dev.walsh;
 import dev.walsh.cli.BenchCommand;
 import dev.walsh.cli.CompareCommand;
 import dev.walsh.cli.DoctorCommand;
+import dev.walsh.cli.EvalCommand;
 import dev.walsh.cli.ExportCommand;
 import dev.walsh.cli.GenerateCommand;
 import dev.walsh.cli.InfoCommand;
 import dev.walsh.cli.PrepareCommand;
+import dev.walsh.cli.StudyCommand;
 import dev.walsh.cli.TrainCommand;
 import dev.walsh.config.UserError;
 import java.io.PrintWriter;
@@ -18,8 +20,10 @@ import picocli.CommandLine.Command;
 @NullMarked
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
     CompareCommand.class,
+    StudyCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
+    EvalCommand.class,
     GenerateCommand.class,
     ExportCommand.class,
     InfoCommand.class,

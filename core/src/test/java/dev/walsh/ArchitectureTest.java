@@ -20,15 +20,17 @@ final class ArchitectureTest {
       .layer("model").definedBy("dev.walsh.model..")
       .layer("checkpoint").definedBy("dev.walsh.checkpoint..")
       .layer("use").definedBy("dev.walsh.train..", "dev.walsh.generate..")
+      .layer("eval").definedBy("dev.walsh.eval..")
       .layer("study").definedBy("dev.walsh.study..")
       .layer("cli").definedBy("dev.walsh", "dev.walsh.cli..")
       .whereLayer("cli").mayNotBeAccessedByAnyLayer()
       .whereLayer("study").mayOnlyBeAccessedByLayers("cli")
-      .whereLayer("use").mayOnlyBeAccessedByLayers("study", "cli")
-      .whereLayer("checkpoint").mayOnlyBeAccessedByLayers("use", "study", "cli")
-      .whereLayer("model").mayOnlyBeAccessedByLayers("checkpoint", "use", "study", "cli")
-      .whereLayer("sources").mayOnlyBeAccessedByLayers("model", "checkpoint", "use", "study", "cli")
-      .whereLayer("ground").mayOnlyBeAccessedByLayers("sources", "model", "checkpoint", "use", "study", "cli")
+      .whereLayer("eval").mayOnlyBeAccessedByLayers("study", "cli")
+      .whereLayer("use").mayOnlyBeAccessedByLayers("eval", "study", "cli")
+      .whereLayer("checkpoint").mayOnlyBeAccessedByLayers("use", "eval", "study", "cli")
+      .whereLayer("model").mayOnlyBeAccessedByLayers("checkpoint", "use", "eval", "study", "cli")
+      .whereLayer("sources").mayOnlyBeAccessedByLayers("model", "checkpoint", "use", "eval", "study", "cli")
+      .whereLayer("ground").mayOnlyBeAccessedByLayers("sources", "model", "checkpoint", "use", "eval", "study", "cli")
       .withOptionalLayers(true);
 
   @ArchTest

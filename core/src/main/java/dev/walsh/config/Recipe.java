@@ -51,7 +51,7 @@ public final class Recipe {
   }
 
   /** The share of steps that warm up: 200, but no more than a fifth, which is what dense wants in a short run, and no less than 2%. */
-  private static double warmup(long steps) {
+  public static double warmup(long steps) {
     return Math.clamp(200.0 / steps, 0.02, 0.2);
   }
 }

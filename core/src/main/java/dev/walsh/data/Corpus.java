@@ -117,7 +117,7 @@ public final class Corpus {
       if (source == null) {
         readStandardInput(splitter, sink);
       } else {
-        source.read(splitter, before, sink);
+        source.read(before, text -> splitter.split(text, sink));
         before += source.size();
       }
     }

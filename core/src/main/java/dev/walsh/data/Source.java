@@ -29,17 +29,23 @@ record Source(Path path, long size, Predicate<String> entries) {
   /** Enough for every preset of xz (-9 needs 65 MiB), and less than a heap. */
   private static final int XZ_MEMORY_KIB = 192 << 10;
 
+  /** Takes the texts of a file, one after another, each to be read before it returns. */
+  @FunctionalInterface
+  interface Reader<E extends Exception> {
+    void read(TextInput text) throws IOException, E;
+  }
+
   /**
-   * Gives the pieces of the file.
+   * Gives the texts of the file.
    *
    * @param before how many bytes of the inputs came before this file
    */
-  void read(Splitter splitter, long before, Piece.Sink sink) throws InterruptedException {
+  <E extends Exception> void read(long before, Reader<E> reader) throws E {
     try {
       if (extension().equals("zip") || extension().equals("jar")) {
-        readZip(splitter, before, sink);
+        readZip(before, reader);
       } else {
-        readStream(splitter, before, sink);
+        readStream(before, reader);
       }
     } catch (IOException error) {
       throw TextInput.unreadable(path.toString(), error);
@@ -51,7 +57,7 @@ record Source(Path path, long size, Predicate<String> entries) {
     return name.substring(name.lastIndexOf('.') + 1).toLowerCase(Locale.ROOT);
   }
 
-  private void readStream(Splitter splitter, long before, Piece.Sink sink) throws IOException, InterruptedException {
+  private <E extends Exception> void readStream(long before, Reader<E> reader) throws IOException, E {
     try (var packed = new CountedInput(Files.newInputStream(path))) {
       var buffered = new BufferedInputStream(packed, BUFFER);
       var text = switch (extension()) {
@@ -63,11 +69,11 @@ record Source(Path path, long size, Predicate<String> entries) {
       var allowance = text == packed
           ? TextInput.Allowance.unlimited(path.toString())
           : TextInput.Allowance.ofArchive(path.toString(), size);
-      splitter.split(new TextInput(text, path.toString(), allowance, () -> before + packed.count()), sink);
+      reader.read(new TextInput(text, path.toString(), allowance, () -> before + packed.count()));
     }
   }
 
-  private void readZip(Splitter splitter, long before, Piece.Sink sink) throws IOException, InterruptedException {
+  private <E extends Exception> void readZip(long before, Reader<E> reader) throws IOException, E {
     var allowance = TextInput.Allowance.ofArchive(path.toString(), size);
     long consumed = before;
     // Names that say to be UTF-8 are read so all the same; in the others no byte is wrong.
@@ -77,7 +83,7 @@ record Source(Path path, long size, Predicate<String> entries) {
         if (!entry.isDirectory() && !hidden(entry.getName()) && entries.test(entry.getName())) {
           long position = consumed;
           try (var text = new CheckedEntry(zip.getInputStream(entry), entry)) {
-            splitter.split(new TextInput(text, path + "!" + entry.getName(), allowance, () -> position), sink);
+            reader.read(new TextInput(text, path + "!" + entry.getName(), allowance, () -> position));
           }
         }
       }

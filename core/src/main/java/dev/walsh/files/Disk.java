@@ -48,7 +48,8 @@ public final class Disk {
    * @throws UserError where the disk is full or refuses
    */
   public static void write(Path file, byte[] content) {
-    var temporary = file.resolveSibling(file.getFileName() + ".tmp");
+    // Of a name of its own, for other processes may write the same file.
+    var temporary = file.resolveSibling(file.getFileName() + "." + ProcessHandle.current().pid() + ".tmp");
     try {
       Files.createDirectories(parent(file));
       Files.write(temporary, content);

@@ -9,6 +9,7 @@ import dev.walsh.text.StreamingDecoder;
 import dev.walsh.text.Tokenizer;
 import java.util.Arrays;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
@@ -48,19 +49,32 @@ public final class Generator {
    * @return how many tokens were made, the end of a document being one
    */
   public int generate(int[] prompt, int tokens, boolean stopAtEnd, Consumer<String> text) {
+    return run(prompt, tokens, stopAtEnd, piece -> {
+      text.accept(piece);
+      return true;
+    });
+  }
+
+  /** Goes on with a prompt until a document ends, {@code tokens} tokens are made, or what receives the continuation says false. */
+  public int generateWhile(int[] prompt, int tokens, Predicate<String> text) {
+    return run(prompt, tokens, true, text);
+  }
+
+  private int run(int[] prompt, int tokens, boolean stopAtEnd, Predicate<String> text) {
     var window = new Window(prompt);
     var decoder = new StreamingDecoder(tokenizer);
     int made = 0;
-    for (boolean ended = false; made < tokens && !ended; made++) {
+    boolean goesOn = true;
+    for (boolean ended = false; made < tokens && !ended && goesOn; made++) {
       int token = sampler.sample(logits(window), tokenizer.vocabulary());
       window.append(token);
       boolean end = token == tokenizer.endOfText();
       ended = end && stopAtEnd;
       var piece = !end ? decoder.next(token) : decoder.finish() + (stopAtEnd ? "" : END_OF_TEXT);
-      if (!piece.isEmpty()) text.accept(piece);
+      if (!piece.isEmpty()) goesOn = text.test(piece);
     }
     var rest = decoder.finish();
-    if (!rest.isEmpty()) text.accept(rest);
+    boolean unused = goesOn && !rest.isEmpty() && text.test(rest);
     return made;
   }
 

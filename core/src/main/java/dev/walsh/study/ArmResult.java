@@ -1,13 +1,9 @@
 package dev.walsh.study;
 
-import dev.walsh.model.Gpt;
-import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.Weights;
 import dev.walsh.train.Footprint;
 import dev.walsh.train.Metric;
 import dev.walsh.train.MetricsLog;
-import dev.walsh.train.Trainer;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -54,19 +50,10 @@ record ArmResult(String name, long parameters, long attentionParameters, double 
   }
 
   static ArmResult read(ComparisonRecord comparison, Arm arm, Path out) {
-    var weights = new Weights(Device.META, Dtype.named(comparison.dtype()), 0);
-    try {
-      var model = new Gpt(arm.model(), weights);
-      int length = comparison.recipe().length();
-      var costs = model.costs(length);
-      var seeds = IntStream.range(0, comparison.seeds()).mapToObj(seed -> Comparison.folder(out, arm.name(), seed, comparison.seeds()))
-          .map(Seed::read).toList();
-      return new ArmResult(arm.name(), weights.elements(), Objects.requireNonNull(costs.get(Gpt.ATTENTION)).parameters(),
-          model.cost(length).training(),
-          Trainer.footprint(model, weights, comparison.recipe(), 1), seeds);
-    } finally {
-      weights.close();
-    }
+    var sizes = Sizes.of(arm.model(), comparison.recipe(), Dtype.named(comparison.dtype()));
+    var seeds = IntStream.range(0, comparison.seeds()).mapToObj(seed -> Comparison.folder(out, arm, seed, comparison.seeds()))
+        .map(Seed::read).toList();
+    return new ArmResult(arm.name(), sizes.parameters(), sizes.attentionParameters(), sizes.flopsAToken(), sizes.memory(), seeds);
   }
 
   private double mean(ToDoubleFunction<Seed> figure) {

@@ -13,7 +13,6 @@ import dev.walsh.train.RunPlan;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.TreeSet;
 import java.util.function.Consumer;
 
 /**
@@ -48,8 +47,8 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
   }
 
   /** The folder of an arm's run under a seed. */
-  public static Path folder(Path out, String arm, int seed, int seeds) {
-    return out.resolve(seeds == 1 ? arm : arm + "-seed" + seed);
+  public static Path folder(Path out, Arm arm, int seed, int seeds) {
+    return out.resolve(seeds == 1 ? arm.folder() : arm.folder() + "-seed" + seed);
   }
 
   /**
@@ -70,8 +69,8 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
       Consumer<String> warnings) {
     var runs = new ArrayList<ArmRun>();
     try {
-      for (var arm : arms) runs.add(new ArmRun(plan(arm, seed), folder(out, arm.name(), seed, seeds), data, device));
-      var checkpoints = validationSteps();
+      for (var arm : arms) runs.add(new ArmRun(plan(arm, seed), folder(out, arm, seed, seeds), data, device));
+      var checkpoints = ValidationSteps.of(recipe.steps(), VALIDATIONS);
       for (long step = 0; step < recipe.steps() && !interruption.isRequested(); step = runs.getFirst().stepsTaken()) {
         int turn = (int) Math.min(TURN_STEPS, checkpoints.ceiling(step + 1) - step);
         for (var run : runs) {
@@ -86,16 +85,6 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
     } finally {
       runs.forEach(ArmRun::close);
     }
-  }
-
-  /** Validations at even ratios of steps, since losses are looked at on logarithmic axes; the last after the last step. */
-  private TreeSet<Long> validationSteps() {
-    var steps = new TreeSet<Long>();
-    double last = recipe.steps();
-    for (int i = 0; i < VALIDATIONS; i++) {
-      steps.add(Math.max(1, Math.round(last * Math.pow(0.02, 1 - i / (VALIDATIONS - 1.0)))));
-    }
-    return steps;
   }
 
   private RunPlan plan(Arm arm, int seed) {

@@ -1,7 +1,6 @@
 package dev.walsh.study;
 
 import java.util.stream.IntStream;
-import org.apache.commons.statistics.distribution.TDistribution;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,30 +18,17 @@ record Difference(double mean, double halfWidth, double spread, Finding finding)
     LOWER, HIGHER, NONE, UNKNOWN
   }
 
-  private static final double CONFIDENCE = 0.95;
-
   static Difference of(ArmResult arm, ArmResult baseline, @Nullable Noise noise) {
     var differences = IntStream.range(0, arm.seeds().size())
         .mapToDouble(s -> arm.seeds().get(s).validationLoss() - baseline.seeds().get(s).validationLoss()).toArray();
-    double mean = IntStream.range(0, differences.length).mapToDouble(s -> differences[s]).average().orElse(Double.NaN);
-    double spread = spread(differences, mean);
-    double halfWidth = differences.length > 1 ? interval(spread, differences.length) : known(noise, arm.name());
-    return new Difference(mean, halfWidth, spread, finding(mean, halfWidth));
+    var interval = Interval.of(differences);
+    double halfWidth = interval.isKnown() ? interval.halfWidth() : known(noise, arm.name());
+    return new Difference(interval.mean(), halfWidth, interval.spread(), finding(interval.mean(), halfWidth));
   }
 
   private static double known(@Nullable Noise noise, String arm) {
     var spread = noise == null ? null : noise.spread().get(arm);
     return spread == null ? Double.NaN : 2 * spread;
-  }
-
-  private static double interval(double spread, int seeds) {
-    return TDistribution.of(seeds - 1).inverseCumulativeProbability((1 + CONFIDENCE) / 2) * spread / Math.sqrt(seeds);
-  }
-
-  private static double spread(double[] values, double mean) {
-    double squares = 0;
-    for (double v : values) squares += (v - mean) * (v - mean);
-    return values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : Double.NaN;
   }
 
   private static Finding finding(double mean, double halfWidth) {

@@ -3,11 +3,12 @@ package dev.walsh.study;
 import java.util.List;
 
 /** y = coefficient · x^exponent, fitted by least squares to the logarithms. */
-record PowerLaw(double coefficient, double exponent) {
-  record Point(double x, double y) {}
+public record PowerLaw(double coefficient, double exponent) {
+  /** A point that the law is to pass by. */
+  public record Point(double x, double y) {}
 
   /** At least two points of different x, all positive. */
-  static PowerLaw fit(List<Point> points) {
+  public static PowerLaw fit(List<Point> points) {
     double meanX = points.stream().mapToDouble(p -> Math.log(p.x)).average().orElse(Double.NaN);
     double meanY = points.stream().mapToDouble(p -> Math.log(p.y)).average().orElse(Double.NaN);
     double covariance = 0;

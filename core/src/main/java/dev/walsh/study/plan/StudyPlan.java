@@ -1,0 +1,116 @@
+package dev.walsh.study.plan;
+
+import dev.walsh.config.Json;
+import dev.walsh.config.UserError;
+import dev.walsh.files.Disk;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.exc.UnrecognizedPropertyException;
+
+/**
+ * What a study is to train: a JSON file with these fields.
+ *
+ * @param name for the title of the report
+ * @param data the texts
+ * @param groups in the order in which they run
+ */
+public record StudyPlan(String name, Texts data, List<Group> groups) {
+  /** The name of the copy that stays with the results. */
+  public static final String FILE = "plan.json";
+
+  public StudyPlan {
+    if (name == null || name.isBlank()) throw new UserError("name is missing; say what the study is called");
+    if (data == null) throw new UserError("data is missing; write \"jdk\", or {\"train\": \"FOLDER\", \"validation\": {…}}");
+    if (groups == null || groups.isEmpty()) throw new UserError("groups is missing; give at least one");
+    groups = List.copyOf(groups);
+    var earlier = new HashSet<String>();
+    for (var group : groups) {
+      if (group.bestOf() != null && !earlier.contains(group.bestOf())) {
+        throw new UserError("bestOf of group " + group.name() + " is " + group.bestOf() + ", which is no earlier group; use one of "
+            + earlier);
+      }
+      if (!earlier.add(group.name())) throw new UserError("groups has two of the name " + group.name() + "; rename one");
+    }
+    var ids = new HashSet<String>();
+    for (var cell : cells(groups)) {
+      if (!ids.add(cell.id())) throw new UserError("groups unfolds into two cells of the name " + cell.id() + "; leave one out");
+    }
+  }
+
+  /** Reads a plan; a mistake in it is a UserError that names the file, the line and the field. */
+  public static StudyPlan read(Path file) {
+    try {
+      return Json.PRETTY.readValue(Files.readString(file), StudyPlan.class);
+    } catch (IOException e) {
+      throw new UserError("Cannot read the plan " + file + " (" + Disk.reason(e) + "); give the path of a plan such as plans/smoke.json",
+          e);
+    } catch (JacksonException e) {
+      throw new UserError(file + place(e) + ": " + (e.getCause() instanceof UserError mistake ? mistake.getMessage() : complaint(e)), e);
+    }
+  }
+
+  private static String place(JacksonException e) {
+    var location = e.getLocation();
+    var field = new StringBuilder();
+    for (var step : e.getPath()) {
+      if (step.getIndex() >= 0) {
+        field.append('[').append(step.getIndex()).append(']');
+      } else {
+        field.append(field.isEmpty() ? "" : ".").append(step.getPropertyName());
+      }
+    }
+    return (location == null || location.getLineNr() < 0 ? "" : " line " + location.getLineNr()) + (field.isEmpty() ? "" : ", " + field);
+  }
+
+  private static String complaint(JacksonException e) {
+    if (e instanceof UnrecognizedPropertyException unknown) {
+      return "the field is unknown; use one of "
+          + unknown.getKnownPropertyIds().stream().map(Object::toString).collect(Collectors.joining(", "));
+    }
+    return e.getOriginalMessage().lines().findFirst().orElse("it is no JSON") + "; mend that field";
+  }
+
+  /** All cells, in the order in which they run. */
+  public List<Cell> cells() {
+    return cells(groups);
+  }
+
+  private static List<Cell> cells(List<Group> groups) {
+    var cells = new ArrayList<Cell>();
+    for (var group : groups) {
+      for (int seed : group.seeds()) {
+        for (var arm : group.arms()) {
+          for (var rate : rates(group)) cells.add(new Cell(group, arm, rate, seed));
+        }
+      }
+    }
+    return cells;
+  }
+
+  private static List<@Nullable Double> rates(Group group) {
+    if (group.bestOf() != null) return Arrays.asList((Double) null);
+    var given = group.learningRates();
+    return given == null ? List.of(group.usualLearningRate()) : List.copyOf(given);
+  }
+
+  /** This plan with some of its groups alone; the others stay known, for their best learning rates. */
+  public List<Cell> cellsOf(Set<String> only) {
+    var names = groups.stream().map(Group::name).collect(Collectors.toSet());
+    for (var name : only) {
+      if (!names.contains(name)) {
+        throw new UserError("the plan has no group " + name + "; use some of "
+            + groups.stream().map(Group::name).collect(Collectors.joining(", ")));
+      }
+    }
+    return cells().stream().filter(cell -> only.isEmpty() || only.contains(cell.group().name())).toList();
+  }
+}
