@@ -105,7 +105,7 @@ public final class EvalCommand implements Callable<Integer> {
         dtype, saved.state().model().context(), saved.tokenizer().name(), saved.tokenizer().endOfText());
     err.flush();
     var said = new ByteArrayOutputStream();
-    try (var loaded = saved.load(device, dtype); var interruption = Interruption.listen()) {
+    try (var interruption = Interruption.listen(); var loaded = saved.load(device, dtype)) {
       var results = score(saved, loaded, device, tasks, interruption, said);
       if (results == null) {
         err.println("Interrupted; nothing was written.");

@@ -8,6 +8,7 @@ import dev.walsh.report.Format;
 import dev.walsh.report.Span;
 import dev.walsh.report.Table;
 import java.util.List;
+import java.util.Locale;
 
 /** The results of tasks as a table: a row a score, those of a task's sets below its own. */
 final class EvalTable {
@@ -37,6 +38,6 @@ final class EvalTable {
   }
 
   private static Cell count(int count) {
-    return Cell.of(count, Format.PLAIN);
+    return Cell.of(String.format(Locale.ROOT, "%,d", count));
   }
 }
