@@ -66,6 +66,9 @@ public final class BenchTrainCommand implements Callable<Integer> {
   @Option(names = "--graph", paramLabel = "on|off", split = ",", defaultValue = "on", description = "Whether the GPU gets the step as one graph; both can be given (default: ${DEFAULT-VALUE}).")
   private List<String> graphs = List.of();
 
+  @Option(names = "--recompute", description = "Hold less memory: the outputs of norms and of SwiGLU are computed again in backward.")
+  private boolean recompute;
+
   @Option(names = "--data", paramLabel = "DIR", description = "A dataset to train on; tokens drawn by Zipf's law by default.")
   private @Nullable Path data;
 
@@ -83,7 +86,7 @@ public final class BenchTrainCommand implements Callable<Integer> {
 
   /** A row of the result line. */
   private record Row(String model, int batch, int length, String projection, String graph, double ms, double tokensPerSecond, double mfu,
-      double roofline, double memoryMib, double firstLoss, double lastLoss, double lossError) {}
+      double roofline, double memoryMib, boolean recompute, double computedMib, double firstLoss, double lastLoss, double lossError) {}
 
   @Override
   public Integer call() throws IOException {
@@ -124,8 +127,9 @@ public final class BenchTrainCommand implements Callable<Integer> {
           for (var execution : executions) {
             var recipe = recipe(shape, batch, tokens);
             var loader = Loader.shuffled(text.dataset.train(), tokens, recipe.seed());
-            var result = TrainBenchmark.run(shape.withContext(tokens).with(arm), recipe, loader, device, dtype, execution, ranks, steps);
-            rows.add(row(models.get(i), arm, execution, recipe, result, rates, ranks.size(), dtype, device));
+            var result = TrainBenchmark.run(shape.withContext(tokens).with(arm), recipe, loader, device, dtype,
+                execution.recomputing(recompute), ranks, steps);
+            rows.add(row(models.get(i), arm, execution.recomputing(recompute), recipe, result, rates, ranks.size(), dtype, device));
           }
         }
       }
@@ -153,20 +157,23 @@ public final class BenchTrainCommand implements Callable<Integer> {
     double product = ranks * (dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32());
     double limit = result.flops() / product + result.moved() / rates.copy();
     double memory = device == Device.CUDA ? result.memoryBytes() : PeakMemory.bytes();
-    return new Row(model, recipe.batch(), recipe.length(), arm.toString(), execution == Execution.GRAPH ? "on" : "off",
+    return new Row(model, recipe.batch(), recipe.length(), arm.toString(), execution.graph() ? "on" : "off",
         1e3 * result.seconds(), recipe.batchTokens() / result.seconds(), result.flops() / result.seconds() / product,
-        limit / result.seconds(), memory / (1 << 20), result.firstLoss(), result.lastLoss(), result.lossError());
+        limit / result.seconds(), memory / (1 << 20), execution.recompute(), result.footprint().total() / (double) (1 << 20),
+        result.firstLoss(), result.lastLoss(), result.lossError());
   }
 
   private void print(List<Row> rows, Rates rates, int ranks, Dtype dtype, String banner) {
     var table = Table.of("The training step in " + dtype + (ranks == 1 ? "" : " on " + ranks + " devices") + ", medians",
         Column.text("model"), Column.text("batch"),
         Column.text("projection"), Column.text("graph"), Column.number("step", "ms"), Column.number("speed", "tokens/s"),
-        Column.number("MFU"), Column.number("of roofline"), Column.number("memory"), Column.number("loss", "nats"));
+        Column.number("MFU"), Column.number("of roofline"), Column.number("memory"), Column.number("computed"),
+        Column.number("loss", "nats"));
     for (var row : rows) {
       table = table.row(Cell.of(row.model), Cell.of(row.batch + " × " + row.length), Cell.of(row.projection), Cell.of(row.graph),
           Cell.of(row.ms, Format.PLAIN), Cell.of(row.tokensPerSecond, Format.PLAIN), KernelBench.share(row.mfu),
           KernelBench.share(row.roofline), Cell.of(row.memoryMib * (1 << 20), Format.BYTES),
+          Cell.of(row.computedMib * (1 << 20), Format.BYTES),
           Cell.of(new Span(String.format(Locale.ROOT, "%.2f to %.2f", row.firstLoss, row.lastLoss), row.lastLoss)));
     }
     var to = spec.commandLine().getOut();

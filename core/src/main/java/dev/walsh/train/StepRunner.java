@@ -15,7 +15,7 @@ final class StepRunner implements AutoCloseable {
 
   StepRunner(Runnable work, Device device, Execution execution) {
     this.work = work;
-    capturing = device == Device.CUDA && execution == Execution.GRAPH;
+    capturing = device == Device.CUDA && execution.graph();
   }
 
   void run() {

@@ -40,7 +40,7 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * A fresh model whose steps reach the device in a way of choice and are shared among ranks, with the same results but for rounding. All
+   * A fresh model whose steps are run in a way of choice and shared among ranks, with the same results but for rounding. All
    * ranks then call the same methods in the same order.
    *
    * @throws dev.walsh.config.UserError where so many ranks cannot share a step's batch
@@ -50,7 +50,7 @@ public final class Trainer implements AutoCloseable {
     this.ranks = ranks;
     share = Share.of(config, ranks.rank(), ranks.size());
     weights = new Weights(device, dtype, config.seed());
-    model = new Gpt(modelConfig, weights);
+    model = new Gpt(modelConfig, weights, execution.kernels());
     // The exchange between ranks adds up the passes itself.
     optimizer = new AdamW(weights, config, ranks.isAlone() ? share.passes() : 1);
     schedule = new Schedule(config);
@@ -80,9 +80,9 @@ public final class Trainer implements AutoCloseable {
     return footprint(model, weights, config, share.ranks());
   }
 
-  /** The memory that one of {@code ranks} takes to train a model by a recipe; the weights may be without memory themselves. */
+  /** The memory that one of {@code ranks} takes to train a model by a recipe, where the weights are; without memory, as on the CPU. */
   public static Footprint footprint(Gpt model, Weights weights, TrainConfig config, int ranks) {
-    return Footprint.of(model, weights, Share.of(config, 0, ranks).microBatch(), config.length());
+    return Footprint.of(model, weights, weights.device(), Share.of(config, 0, ranks), config.length());
   }
 
   /** One optimizer step. If its report is not finite, the weights were left as they were. */

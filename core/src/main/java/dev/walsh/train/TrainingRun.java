@@ -78,7 +78,7 @@ public final class TrainingRun {
       int length = plan.training().length();
       validation = Trainer.validationLoader(held, length);
       trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device,
-          Dtype.named(plan.dtype()), Execution.GRAPH, ranks);
+          Dtype.named(plan.dtype()), plan.execution(), ranks);
     }
 
     Outcome run(Interruption interruption) {

@@ -98,7 +98,7 @@ final class TrainingRunTest {
     var recipe = plan.training();
     var wild = new TrainConfig(recipe.tokens(), recipe.batchTokens(), recipe.microBatch(), recipe.length(), 1e20, 1, 0.06,
         0.9, 0.95, 0, 1e9, 0);
-    var explosive = new RunPlan(plan.model(), wild, "f32", plan.data(), null, 1, 256, 1, 2);
+    var explosive = new RunPlan(plan.model(), wild, "f32", plan.data(), null, 1, 256, 1, 2, false);
     assertThatThrownBy(() -> run(explosive, folder.resolve("wild"), false)).isInstanceOf(UserError.class)
         .hasMessageContaining("not finite at step")
         .hasMessageContaining("step-0").hasMessageContaining("--lr");
