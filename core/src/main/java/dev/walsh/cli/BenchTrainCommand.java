@@ -1,5 +1,7 @@
 package dev.walsh.cli;
 
+import dev.walsh.cli.TrainBenchReport.Row;
+import dev.walsh.cli.TrainBenchReport.Saved;
 import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Recipe;
@@ -12,11 +14,6 @@ import dev.walsh.measure.Hardware;
 import dev.walsh.measure.PeakMemory;
 import dev.walsh.measure.Rates;
 import dev.walsh.measure.Stamp;
-import dev.walsh.report.Cell;
-import dev.walsh.report.Column;
-import dev.walsh.report.Format;
-import dev.walsh.report.Span;
-import dev.walsh.report.Table;
 import dev.walsh.study.Arm;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -47,6 +44,8 @@ import picocli.CommandLine.Spec;
     "  walsh bench train --model 124M,354M --projection dense,hadamard --batch 32,16 --out results/train.json"})
 public final class BenchTrainCommand implements Callable<Integer> {
   private static final int ZIPF_TOKENS = 4 << 20;
+  private static final String DENSE = "dense";
+  private static final String HADAMARD = "hadamard";
 
   @Option(names = "--model", paramLabel = "PRESET|FILE.json", split = ",", defaultValue = "124M", description = "The shapes (default: ${DEFAULT-VALUE}).")
   private List<String> models = List.of();
@@ -66,6 +65,12 @@ public final class BenchTrainCommand implements Callable<Integer> {
   @Option(names = "--graph", paramLabel = "on|off", split = ",", defaultValue = "on", description = "Whether the GPU gets the step as one graph; both can be given (default: ${DEFAULT-VALUE}).")
   private List<String> graphs = List.of();
 
+  @Option(names = "--recompute", description = "Hold less memory: the outputs of norms and of SwiGLU are computed again in backward.")
+  private boolean recompute;
+
+  @Option(names = "--saving", description = "Beside what Hadamard saves of a step, measure what its operators save alone; needs dense and hadamard among the projections.")
+  private boolean saving;
+
   @Option(names = "--data", paramLabel = "DIR", description = "A dataset to train on; tokens drawn by Zipf's law by default.")
   private @Nullable Path data;
 
@@ -81,14 +86,13 @@ public final class BenchTrainCommand implements Callable<Integer> {
   @Spec
   private CommandSpec spec = CommandSpec.create();
 
-  /** A row of the result line. */
-  private record Row(String model, int batch, int length, String projection, String graph, double ms, double tokensPerSecond, double mfu,
-      double roofline, double memoryMib, double firstLoss, double lastLoss, double lossError) {}
-
   @Override
   public Integer call() throws IOException {
     if (batches.size() != 1 && batches.size() != models.size()) {
       throw new UserError("--batch names " + batches.size() + " sizes for " + models.size() + " shapes; give one for all or one for each");
+    }
+    if (saving && !projections.containsAll(List.of(DENSE, HADAMARD))) {
+      throw new UserError("--saving compares dense with hadamard, but --projection is " + String.join(",", projections) + "; name both");
     }
     if (steps < 1) throw new UserError("--steps is " + steps + "; give at least 1");
     KernelBench.requireJson(out);
@@ -106,8 +110,9 @@ public final class BenchTrainCommand implements Callable<Integer> {
     var rates = Rates.measure(device.toString());
     try (var ranks = RankOptions.connect(at, device, spec.commandLine().getErr())) {
       var rows = rows(shapes, arms, executions, device, dtype, rates, ranks);
+      var savings = saving ? savings(shapes, rows, device, dtype, ranks.size()) : List.<Saved>of();
       ranks.finish();
-      if (ranks.isFirst()) print(rows, rates, ranks.size(), dtype, banner);
+      if (ranks.isFirst()) print(rows, savings, rates, ranks.size(), dtype, banner);
       return 0;
     }
   }
@@ -124,13 +129,28 @@ public final class BenchTrainCommand implements Callable<Integer> {
           for (var execution : executions) {
             var recipe = recipe(shape, batch, tokens);
             var loader = Loader.shuffled(text.dataset.train(), tokens, recipe.seed());
-            var result = TrainBenchmark.run(arm.model().withContext(tokens), recipe, loader, device, dtype, execution, ranks, steps);
-            rows.add(row(models.get(i), arm, execution, recipe, result, rates, ranks.size(), dtype, device));
+            var result = TrainBenchmark.run(arm.model().withContext(tokens), recipe, loader, device, dtype,
+                execution.recomputing(recompute), ranks, steps);
+            rows.add(row(models.get(i), arm, execution.recomputing(recompute), recipe, result, rates, ranks.size(), dtype, device));
           }
         }
       }
     }
     return rows;
+  }
+
+  /** For every dense row the Hadamard row of the same shape and way, and the operators in the rows that a rank has. */
+  private List<Saved> savings(List<ModelConfig> shapes, List<Row> rows, Device device, Dtype dtype, int ranks) {
+    var savings = new ArrayList<Saved>();
+    for (var dense : rows) {
+      if (!dense.projection().equals(DENSE)) continue;
+      var hadamard = rows.stream().filter(r -> r.projection().equals(HADAMARD) && r.model().equals(dense.model())
+          && r.batch() == dense.batch() && r.graph().equals(dense.graph())).findFirst().orElseThrow();
+      var measured = HadamardSaving.measure(shapes.get(models.indexOf(dense.model())), device, dtype,
+          (long) dense.batch() * dense.length() / ranks, dense.ms() - hadamard.ms());
+      savings.add(new Saved(dense.model(), dense.batch(), dense.length(), dense.graph(), measured));
+    }
+    return savings;
   }
 
   private static Execution execution(String graph) {
@@ -153,24 +173,16 @@ public final class BenchTrainCommand implements Callable<Integer> {
     double product = ranks * (dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32());
     double limit = result.flops() / product + result.moved() / rates.copy();
     double memory = device == Device.CUDA ? result.memoryBytes() : PeakMemory.bytes();
-    return new Row(model, recipe.batch(), recipe.length(), arm.name(), execution == Execution.GRAPH ? "on" : "off",
+    return new Row(model, recipe.batch(), recipe.length(), arm.name(), execution.graph() ? "on" : "off",
         1e3 * result.seconds(), recipe.batchTokens() / result.seconds(), result.flops() / result.seconds() / product,
-        limit / result.seconds(), memory / (1 << 20), result.firstLoss(), result.lastLoss(), result.lossError());
+        limit / result.seconds(), memory / (1 << 20), execution.recompute(), result.footprint().total() / (double) (1 << 20),
+        result.firstLoss(), result.lastLoss(), result.lossError(), result.profile());
   }
 
-  private void print(List<Row> rows, Rates rates, int ranks, Dtype dtype, String banner) {
-    var table = Table.of("The training step in " + dtype + (ranks == 1 ? "" : " on " + ranks + " devices") + ", medians",
-        Column.text("model"), Column.text("batch"),
-        Column.text("projection"), Column.text("graph"), Column.number("step", "ms"), Column.number("speed", "tokens/s"),
-        Column.number("MFU"), Column.number("of roofline"), Column.number("memory"), Column.number("loss", "nats"));
-    for (var row : rows) {
-      table = table.row(Cell.of(row.model), Cell.of(row.batch + " × " + row.length), Cell.of(row.projection), Cell.of(row.graph),
-          Cell.of(row.ms, Format.PLAIN), Cell.of(row.tokensPerSecond, Format.PLAIN), KernelBench.share(row.mfu),
-          KernelBench.share(row.roofline), Cell.of(row.memoryMib * (1 << 20), Format.BYTES),
-          Cell.of(new Span(String.format(Locale.ROOT, "%.2f to %.2f", row.firstLoss, row.lastLoss), row.lastLoss)));
-    }
+  private void print(List<Row> rows, List<Saved> savings, Rates rates, int ranks, Dtype dtype, String banner) {
     var to = spec.commandLine().getOut();
-    to.println(table.toText(spec.commandLine().getUsageHelpWidth()));
+    var caption = "The training step in " + dtype + (ranks == 1 ? "" : " on " + ranks + " devices") + ", medians";
+    for (var table : TrainBenchReport.tables(caption, rows, savings)) to.println(table.toText(spec.commandLine().getUsageHelpWidth()));
     to.printf(Locale.ROOT, "Measured here: %.0f GFLOP/s in bf16, %.0f in float32, copies of %.0f GB/s.%n", rates.bfloat16() / 1e9,
         rates.float32() / 1e9, rates.copy() / 1e9);
     var line = new LinkedHashMap<String, Object>();
@@ -181,6 +193,7 @@ public final class BenchTrainCommand implements Callable<Integer> {
     line.put("gemm_gflops", (dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32()) / 1e9);
     line.put("copy_gbs", rates.copy() / 1e9);
     line.put("rows", rows);
+    if (saving) line.put("savings", savings);
     line.put("stamp", Stamp.now(banner, spec.root().commandLine().getParseResult().originalArgs()));
     to.println(Json.LINE.writeValueAsString(line));
     to.flush();

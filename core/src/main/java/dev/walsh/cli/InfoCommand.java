@@ -70,19 +70,20 @@ public final class InfoCommand implements Callable<Integer> {
   private static Table parts(RunInfo info) {
     var cost = info.cost();
     var table = Table.of("Per token, in sequences of " + info.plan().training().length(), Column.text("part"), Column.number("parameters"),
-        Column.number("share", "%"), Column.number("forward", "FLOPs"), Column.number("training step", "FLOPs"));
+        Column.number("share", "%"), Column.number("forward", "FLOPs"), Column.number("training step", "FLOPs"),
+        Column.number("kept", "elements"));
     for (var part : cost.parts()) {
       var name = part.name().startsWith("of which") ? "  " + part.name() : part.name();
       table = part(table, name, part, cost.parameters());
     }
-    var whole = new RunInfo.Part("whole model", cost.parameters(), cost.forwardFlops(), cost.trainingFlops());
+    var whole = new RunInfo.Part("whole model", cost.parameters(), cost.forwardFlops(), cost.trainingFlops(), cost.kept());
     return part(table, whole.name(), whole, cost.parameters());
   }
 
   private static Table part(Table table, String name, RunInfo.Part part, long all) {
     return table.row(Cell.of(name), Cell.of(count(part.parameters())),
         Cell.of(String.format(Locale.ROOT, "%.1f", 100.0 * part.parameters() / all)), Cell.of(part.forwardFlops(), Format.COUNT),
-        Cell.of(part.trainingFlops(), Format.COUNT));
+        Cell.of(part.trainingFlops(), Format.COUNT), Cell.of(part.kept(), Format.COUNT));
   }
 
   private static Table memory(RunInfo info) {

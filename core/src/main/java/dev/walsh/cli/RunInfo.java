@@ -40,13 +40,15 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
   /**
    * What a model costs, for one token in sequences of the training length.
    *
+   * @param kept elements from forward to backward, which recomputing lessens
    * @param parts what each part costs, those in another beginning with "of which"
    */
-  record ModelCost(long parameters, double forwardFlops, double trainingFlops, List<Part> parts) {}
+  record ModelCost(long parameters, double forwardFlops, double trainingFlops, double kept, List<Part> parts) {}
 
-  record Part(String name, long parameters, double forwardFlops, double trainingFlops) {
+  /** @param kept elements from forward to backward */
+  record Part(String name, long parameters, double forwardFlops, double trainingFlops, double kept) {
     static Part of(String name, Cost cost) {
-      return new Part(name, cost.parameters(), cost.forward(), cost.training());
+      return new Part(name, cost.parameters(), cost.forward(), cost.training(), cost.saved());
     }
   }
 
@@ -89,7 +91,7 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
   private static ModelCost cost(RunPlan plan) {
     var weights = new Weights(Device.META, Dtype.F32, 0);
     try {
-      var model = new Gpt(plan.model(), weights);
+      var model = new Gpt(plan.model(), weights, plan.execution().kernels());
       int length = plan.training().length();
       var parts = new ArrayList<Part>();
       model.costs(length).forEach((name, cost) -> {
@@ -97,7 +99,7 @@ record RunInfo(String run, RunPlan plan, @Nullable String tokenizer, @Nullable S
         if (name.equals("attention")) parts.add(Part.of("of which output projections", model.outputProjectionCost()));
       });
       var whole = model.cost(length);
-      return new ModelCost(whole.parameters(), whole.forward(), whole.training(), parts);
+      return new ModelCost(whole.parameters(), whole.forward(), whole.training(), whole.saved(), parts);
     } finally {
       weights.close();
     }

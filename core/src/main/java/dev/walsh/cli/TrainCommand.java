@@ -16,10 +16,10 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Weights;
 import dev.walsh.train.Calibration;
+import dev.walsh.train.Footprint;
 import dev.walsh.train.Interruption;
 import dev.walsh.train.RunPlan;
 import dev.walsh.train.Share;
-import dev.walsh.train.Trainer;
 import dev.walsh.train.TrainingRun;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -81,6 +81,9 @@ public final class TrainCommand implements Callable<Integer> {
   @Mixin
   private RankOptions sharing = new RankOptions();
 
+  @Option(names = "--recompute", description = "Hold less memory, for a few percent of the time: the outputs of norms and of SwiGLU are computed again in backward; the losses are the same. With --resume too.")
+  private boolean recompute;
+
   @Option(names = "--validate-every", paramLabel = "STEPS", description = "Steps between validations; a twentieth of the run, but 10 to 250, by default.")
   private @Nullable Integer validateEvery;
 
@@ -110,7 +113,7 @@ public final class TrainCommand implements Callable<Integer> {
     try (var ranks = RankOptions.connect(dryRun ? Rendezvous.ALONE : at, device, spec.commandLine().getErr())) {
       var plan = agreed(draft, device, ranks);
       say.println(Hardware.probe().banner(device.toString()));
-      describe(plan, sharing.size(at), say);
+      describe(plan, device, sharing.size(at), say);
       return dryRun ? 0 : train(plan, device, ranks, say);
     }
   }
@@ -140,7 +143,9 @@ public final class TrainCommand implements Callable<Integer> {
       throw new UserError(
           "--resume goes on with what " + out.resolve(RunPlan.FILE) + " says; leave out the options of the model, the data and the recipe");
     }
-    return first ? RunPlan.read(out) : null;
+    if (!first) return null;
+    var plan = RunPlan.read(out);
+    return recompute ? plan.recomputing() : plan;
   }
 
   /** What the options say, but for the minutes. */
@@ -167,7 +172,7 @@ public final class TrainCommand implements Callable<Integer> {
     int every = validateEvery == null ? Math.clamp(recipe.steps() / 20, 10, 250) : validateEvery;
     return new RunPlan(shape, recipe, dtype.toString(), text.toAbsolutePath().normalize().toString(),
         held == null ? null : held.toAbsolutePath().normalize().toString(), every, validationTokens,
-        checkpointEvery == null ? every : checkpointEvery, keep);
+        checkpointEvery == null ? every : checkpointEvery, keep, recompute);
   }
 
   private RunPlan calibrated(RunPlan draft, double forMinutes, Device device, Ranks ranks) {
@@ -177,19 +182,20 @@ public final class TrainCommand implements Callable<Integer> {
     var text = Path.of(draft.data());
     try (var dataset = Dataset.open(text)) {
       var loader = Loader.shuffled(dataset.train(), recipe.length(), recipe.seed());
-      double seconds = Calibration.secondsPerStep(shape, recipe, loader, device, dtype, ranks);
+      double seconds = Calibration.secondsPerStep(shape, recipe, loader, device, dtype, draft.execution(), ranks);
       long budget = Calibration.tokens(forMinutes * 60, seconds, recipe.batchTokens());
       return plan(shape, training.recipe(shape, budget, device == Device.CPU), dtype, text, validation);
     }
   }
 
-  private static void describe(RunPlan plan, int ranks, PrintWriter say) {
+  private static void describe(RunPlan plan, Device device, int ranks, PrintWriter say) {
     var shape = plan.model();
     var recipe = plan.training();
     var weights = new Weights(Device.META, Dtype.named(plan.dtype()), 0);
     var model = new Gpt(shape, weights);
     var cost = model.cost(recipe.length());
-    var memory = Trainer.footprint(model, weights, recipe, ranks);
+    var execution = plan.execution();
+    var memory = Footprint.of(shape, recipe, ranks, device, Dtype.named(plan.dtype()), execution);
     var share = Share.of(recipe, 0, ranks);
     say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.attention(),
         shape.layers(), shape.width(), shape.heads(), weights.elements(), cost.training() / 1e6);
@@ -197,8 +203,9 @@ public final class TrainCommand implements Callable<Integer> {
         recipe.steps(), recipe.batchTokens(), ranks == 1 ? "" : ranks + " ranks × ", share.passes(), share.microBatch(), recipe.length(),
         recipe.learningRate(),
         plan.dtype());
-    say.printf(Locale.ROOT, "memory  %,d MiB%s: weights %,d, gradients %,d, moments %,d, activations %,d%n", mib(memory.total()),
-        ranks == 1 ? "" : " a rank", mib(memory.weights()), mib(memory.gradients()), mib(memory.moments()), mib(memory.activations()));
+    say.printf(Locale.ROOT, "memory  %,d MiB%s: weights %,d, gradients %,d, moments %,d, activations %,d%s, logits %,d%n",
+        mib(memory.total()), ranks == 1 ? "" : " a rank", mib(memory.weights()), mib(memory.gradients()), mib(memory.moments()),
+        mib(memory.activations()), execution.recompute() ? " with recomputation" : "", mib(memory.logits()));
     say.flush();
     weights.close();
   }

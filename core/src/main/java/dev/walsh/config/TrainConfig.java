@@ -53,6 +53,12 @@ public record TrainConfig(long tokens, int batchTokens, int microBatch, int leng
     return batch() / microBatch;
   }
 
+  /** With passes of another size, which changes no result but for rounding. */
+  public TrainConfig withMicroBatch(int sequences) {
+    return new TrainConfig(tokens, batchTokens, sequences, length, learningRate, finalLearningRate, warmup, beta1, beta2, weightDecay, clip,
+        seed);
+  }
+
   public TrainConfig withSeed(long seed) {
     return new TrainConfig(tokens, batchTokens, microBatch, length, learningRate, finalLearningRate, warmup, beta1, beta2, weightDecay,
         clip, seed);

@@ -58,6 +58,7 @@ final class Attention {
 
   /** @param length T, the tokens that attend to one another; half of the pairs are masked */
   Cost cost(int length) {
+    // Queries, keys, values and the heads' outputs are kept.
     var products = new Cost(0, 2.0 * length * width, 4.0 * length * width, 4.0 * width, 0);
     // RoPE turns queries and keys where they are; backward it packs three gradients into one.
     var moved = 10.0 * width;

@@ -3,6 +3,8 @@ package dev.walsh.model;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.Rope;
+import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Recomputation;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
 
@@ -13,11 +15,13 @@ final class Block {
   private final OutputProjection attentionOut;
   private final Mlp mlp;
   private final OutputProjection mlpOut;
+  private final boolean recomputes;
   private final Tensor attentionGain;
   private final Tensor mlpGain;
 
   Block(ModelConfig config, Rope rope, CausalAttention softmax, Weights.Path path, Kernels kernels) {
     this.config = config;
+    recomputes = kernels == Kernels.RECOMPUTING;
     attentionGain = path.constant("attn_norm.gain", 1, config.width());
     attention = new Attention(config, rope, softmax, path.at("attn"), kernels);
     attentionOut = OutputProjection.ofAttention(config, path.at("attn").at("out"), kernels);
@@ -33,13 +37,25 @@ final class Block {
 
   /** in: twice (B,T,C), nextGain: (C), of the norm after this block -> twice (B,T,C). */
   Joined apply(Joined in, Tensor nextGain) {
-    var middle = attentionOut.join(attention.apply(in.normed()), in.residual(), mlpGain);
-    return mlpOut.join(mlp.apply(middle.normed()), middle.residual(), nextGain);
+    var heads = attention.apply(in.normed());
+    var middle = attentionOut.join(heads, in.residual(), mlpGain);
+    var hidden = mlp.apply(middle.normed());
+    var out = mlpOut.join(hidden.gated(), middle.residual(), nextGain);
+    if (recomputes && CustomGradient.isWanted(out.normed())) {
+      Recomputation.between(in.normed(), heads, in.normedAgain());
+      Recomputation.between(middle.normed(), hidden.gated(), middle.normedAgain());
+      Recomputation.between(hidden.gated(), out.normed(), hidden.gatedAgain());
+    }
+    return out;
+  }
+
+  private Cost normCost() {
+    return recomputes ? Norm.cost(config.width()) : Norm.cost(config.width()).keeping(config.width());
   }
 
   /** What attention costs, its output projection included. */
   Cost attentionCost(int length) {
-    return Norm.cost(config.width()).plus(attention.cost(length)).plus(attentionOut.cost());
+    return normCost().plus(attention.cost(length)).plus(attentionOut.cost());
   }
 
   Cost outputProjectionCost() {
@@ -47,6 +63,6 @@ final class Block {
   }
 
   Cost mlpCost() {
-    return Norm.cost(config.width()).plus(mlp.cost()).plus(mlpOut.cost());
+    return normCost().plus(mlp.cost()).plus(mlpOut.cost());
   }
 }

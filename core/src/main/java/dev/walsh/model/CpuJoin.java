@@ -41,7 +41,7 @@ final class CpuJoin implements FusedJoin {
     var call = new Call(y.contiguous(), x.contiguous(), alpha, beta, gain);
     var inputs = List.of(y, x, alpha, beta, gain);
     if (CustomGradient.isWanted(y, x, alpha, beta, gain)) CustomGradient.attach(inputs, List.of(call.xOut, call.n), call::backward);
-    return new Joined(call.xOut, call.n);
+    return new Joined(call.xOut, call.n, () -> new Call(call.y, x.contiguous(), alpha, beta, gain).n);
   }
 
   /** One forward pass and what its backward needs of it. */

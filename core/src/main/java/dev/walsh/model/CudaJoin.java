@@ -50,7 +50,7 @@ final class CudaJoin implements FusedJoin {
         return Arrays.asList(g.dy, g.dx, g.dAlpha, g.dBeta, g.dGain);
       });
     }
-    return new Joined(xOut, n);
+    return new Joined(xOut, n, () -> normed(xOut, gain));
   }
 
   /** The norm alone, of a residual stream to which a product has been added: x: (B,T,C), gain: (C) -> x and n. Of the identity alone. */
@@ -60,15 +60,21 @@ final class CudaJoin implements FusedJoin {
     Tensor n;
     try (var scope = Scope.withoutGradients()) {
       through = scope.escape(rows.detach());
-      n = scope.escape(torch.empty_like(rows));
-      kernels.norm(count(rows), rows, gain, n, ModelConfig.NORM_EPSILON);
+      n = scope.escape(normed(rows, gain));
     }
-    if (!CustomGradient.isWanted(x, gain)) return new Joined(x, n);
+    if (!CustomGradient.isWanted(x, gain)) return new Joined(x, n, () -> normed(rows, gain));
     CustomGradient.attach(List.of(x, gain), List.of(through, n), given -> {
       var g = gradients(through, through, gain, gain, given);
       return Arrays.asList(g.dx, g.dGain);
     });
-    return new Joined(through, n);
+    return new Joined(through, n, () -> normed(through, gain));
+  }
+
+  /** Contiguous rows, normed: by the kernel of the identity, which adds up a row as that of every matrix does. */
+  private Tensor normed(Tensor rows, Tensor gain) {
+    var n = torch.empty_like(rows);
+    CudaJoinKernels.of(shape.withoutProjection()).norm(count(rows), rows, gain, n, ModelConfig.NORM_EPSILON);
+    return n;
   }
 
   private static long count(Tensor rows) {

@@ -47,7 +47,7 @@ public final class Gpt {
       for (int i = 0; i < config.layers(); i++) {
         blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
       }
-      boolean hasKernel = kernels == Kernels.FUSED && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
+      boolean hasKernel = kernels != Kernels.PLAIN && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
       cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;
       finalGain = weights.at("norm").constant("gain", 1, config.width());
     }
@@ -77,7 +77,7 @@ public final class Gpt {
   }
 
   private Joined firstNorm(Tensor x, Tensor gain) {
-    return cudaNorm == null ? new Joined(x, Norm.apply(x, gain)) : cudaNorm.norm(x, gain);
+    return cudaNorm == null ? Norm.join(x, gain) : cudaNorm.norm(x, gain);
   }
 
   /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */
@@ -99,10 +99,11 @@ public final class Gpt {
     var embeddingCost = Cost.matrix(config.width(), config.paddedVocabulary());
     costs.put(ATTENTION, sum(b -> b.attentionCost(length)));
     costs.put("mlp", sum(Block::mlpCost));
-    costs.put("final norm", Norm.cost(config.width()));
-    // The loss reads the logits and leaves their gradient; the embedding's rows are gathered, normed, and their gradient added up.
+    costs.put("final norm", Norm.cost(config.width()).keeping(config.width()));
+    // The loss reads the logits and leaves their gradient; the embedding's rows are gathered, normed, and their gradient added up. Kept are
+    // those rows and the gradient that the loss takes to the last norm.
     costs.put("embedding and head", new Cost(embeddingCost.parameters(), embeddingCost.forward(), embeddingCost.backward(),
-        config.width() + 2.0 * config.paddedVocabulary(), 2.0 * config.paddedVocabulary() + 9.0 * config.width()));
+        2.0 * config.width(), 2.0 * config.paddedVocabulary() + 9.0 * config.width()));
     return costs;
   }
 

@@ -1,5 +1,6 @@
 package dev.walsh.model;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -7,5 +8,6 @@ import org.bytedeco.pytorch.Tensor;
  *
  * @param residual (B,T,C)
  * @param normed (B,T,C)
+ * @param normedAgain computes {@code normed} once more, to the last bit the same, from what is kept for backward
  */
-record Joined(Tensor residual, Tensor normed) {}
+record Joined(Tensor residual, Tensor normed, Supplier<Tensor> normedAgain) {}

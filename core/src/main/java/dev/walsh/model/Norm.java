@@ -15,6 +15,12 @@ final class Norm {
     return torch.rms_norm(x, gain.shape(), new TensorOptional(gain), new DoubleOptional(ModelConfig.NORM_EPSILON));
   }
 
+  /** A residual stream (B,T,C) and its norm. */
+  static Joined join(Tensor residual, Tensor gain) {
+    return new Joined(residual, apply(residual, gain), () -> apply(residual, gain));
+  }
+
+  /** Without what a reader of the result keeps of it. */
   static Cost cost(int width) {
     return Cost.elementwise(width, width);
   }

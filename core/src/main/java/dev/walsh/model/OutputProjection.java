@@ -75,14 +75,16 @@ final class OutputProjection {
     if (hasAlpha) y = y.mul(alpha);
     if (hasBeta) y = y.add(beta);
     var residual = x.add(y);
-    return new Joined(residual, Norm.apply(residual, gain));
+    return Norm.join(residual, gain);
   }
 
   Cost cost() {
     var cost = mix.cost();
     if (hasAlpha) cost = cost.plus(Cost.elementwise(width, width));
     if (hasBeta) cost = cost.plus(new Cost(width, width, width, 0, 0));
-    // A join reads two and writes two rows; backward it reads four and writes two.
-    return cost.moving(10.0 * width);
+    // A join reads two and writes two rows; backward it reads four and writes two. The residual stream is kept, and alpha's gradient comes
+    // of the join's input, which is another's; only a matrix makes an input of its own, where it cannot add the residual itself.
+    boolean ownInput = mix instanceof Mix.Dense && (hasAlpha || hasBeta);
+    return cost.keeping(ownInput ? 2.0 * width : width).moving(10.0 * width);
   }
 }

@@ -8,6 +8,7 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Ranks;
 import dev.walsh.train.Calibration;
+import dev.walsh.train.Execution;
 import dev.walsh.train.Interruption;
 import dev.walsh.train.RunPlan;
 import java.nio.file.Path;
@@ -37,7 +38,7 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
     double seconds = 0;
     for (var arm : arms) {
       seconds += Calibration.secondsPerStep(arm.model(), recipe, Loader.shuffled(data.train(), recipe.length(), recipe.seed()), device,
-          dtype, Ranks.alone());
+          dtype, Execution.GRAPH, Ranks.alone());
     }
     return Calibration.tokens(minutes * 60 / seeds, seconds, recipe.batchTokens());
   }
@@ -91,6 +92,6 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
     long validationTokens = Math.max(LEAST_VALIDATION_TOKENS, recipe.tokens() / TRAINING_TOKENS_A_VALIDATION_TOKEN);
     int steps = Math.toIntExact(recipe.steps());
     return new RunPlan(arm.model(), recipe.withSeed(recipe.seed() + seed), dtype.toString(),
-        dataFolder.toAbsolutePath().normalize().toString(), null, steps, validationTokens, steps, 1);
+        dataFolder.toAbsolutePath().normalize().toString(), null, steps, validationTokens, steps, 1, false);
   }
 }

@@ -1,6 +1,8 @@
 package dev.walsh.tensor;
 
+import com.sun.management.OperatingSystemMXBean;
 import dev.walsh.config.UserError;
+import java.lang.management.ManagementFactory;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.SizeTPointer;
@@ -78,6 +80,15 @@ public enum Device {
     try (var free = new SizeTPointer(1); var total = new SizeTPointer(1)) {
       CudaError.check(cudart.cudaMemGetInfo(free, total));
       return total.get() - free.get();
+    }
+  }
+
+  /** Bytes of memory that the device has; on the CPU, the machine. */
+  public long totalBytes() {
+    if (this != CUDA) return ManagementFactory.getPlatformMXBean(OperatingSystemMXBean.class).getTotalMemorySize();
+    try (var free = new SizeTPointer(1); var total = new SizeTPointer(1)) {
+      CudaError.check(cudart.cudaMemGetInfo(free, total));
+      return total.get();
     }
   }
 

@@ -16,8 +16,10 @@ public final class Calibration {
   private Calibration() {}
 
   /** The median seconds of a step that ranks share. */
-  public static double secondsPerStep(ModelConfig model, TrainConfig training, Loader loader, Device device, Dtype dtype, Ranks ranks) {
-    try (var trainer = new Trainer(model, training, loader, device, dtype, Execution.GRAPH, ranks)) {
+  public static double secondsPerStep(ModelConfig model, TrainConfig training, Loader loader, Device device, Dtype dtype,
+      Execution execution,
+      Ranks ranks) {
+    try (var trainer = new Trainer(model, training, loader, device, dtype, execution, ranks)) {
       for (int i = 0; i < WARM_UP; i++) trainer.step();
       var seconds = new double[STEPS];
       for (int i = 0; i < STEPS; i++) seconds[i] = trainer.step().seconds();

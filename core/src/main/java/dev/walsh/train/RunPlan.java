@@ -23,9 +23,10 @@ import tools.jackson.core.JacksonException;
  * @param validationTokens tokens of one validation
  * @param checkpointEvery steps from one checkpoint to the next
  * @param keep the newest checkpoints that stay, beside the best
+ * @param recompute whether memory is saved by computing again in backward what is cheap; null is no, and is what earlier runs have
  */
 public record RunPlan(ModelConfig model, TrainConfig training, String dtype, String data, @Nullable String validation, int validateEvery,
-    long validationTokens, int checkpointEvery, int keep) {
+    long validationTokens, int checkpointEvery, int keep, @Nullable Boolean recompute) {
   public static final String FILE = "run.json";
 
   public RunPlan {
@@ -37,6 +38,16 @@ public record RunPlan(ModelConfig model, TrainConfig training, String dtype, Str
 
   private static void positive(String option, long value) {
     if (value <= 0) throw new UserError(option + " is " + value + "; it must be positive");
+  }
+
+  /** How the run's steps are run. */
+  public Execution execution() {
+    return Execution.GRAPH.recomputing(Boolean.TRUE.equals(recompute));
+  }
+
+  /** The same run, recomputing: its losses are the same. */
+  public RunPlan recomputing() {
+    return new RunPlan(model, training, dtype, data, validation, validateEvery, validationTokens, checkpointEvery, keep, true);
   }
 
   /** Whether a folder holds a run. */

@@ -2,6 +2,7 @@ package dev.walsh.train;
 
 import dev.walsh.tensor.CudaGraph;
 import dev.walsh.tensor.Device;
+import dev.walsh.tensor.OutOfMemory;
 import org.jspecify.annotations.Nullable;
 
 /** Runs the same work again and again, on the GPU as a graph from the second time on; the first prepares what libraries do once. */
@@ -15,7 +16,7 @@ final class StepRunner implements AutoCloseable {
 
   StepRunner(Runnable work, Device device, Execution execution) {
     this.work = work;
-    capturing = device == Device.CUDA && execution == Execution.GRAPH;
+    capturing = device == Device.CUDA && execution.graph();
   }
 
   void run() {
@@ -36,6 +37,8 @@ final class StepRunner implements AutoCloseable {
     try {
       graph = CudaGraph.capture(work);
     } catch (RuntimeException error) {
+      // Operator by operator it would take as much.
+      if (OutOfMemory.isCauseOf(error)) throw error;
       capturing = false;
       LOGGER.log(System.Logger.Level.WARNING, "The training step cannot be captured as a CUDA graph (" + error.getMessage()
           + "), so it runs operator by operator, more slowly and with the same results.");

@@ -12,6 +12,7 @@ import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import dev.walsh.tensor.Weights.Decay;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** The training step by the clock, as {@code walsh train} runs it: checked against float32 first, then timed while it learns from shards. */
 public final class TrainBenchmark {
@@ -33,14 +34,18 @@ public final class TrainBenchmark {
    * @param moved bytes of a step and rank that its other kernels and the optimizer read and write at least
    * @param memoryBytes of the GPU in use at the end; 0 on the CPU
    * @param footprint what training holds, computed
+   * @param profile where the time of one more step goes; null where nothing records it
    */
   public record Result(double lossError, double firstLoss, double lastLoss, double seconds, double flops, double moved, long memoryBytes,
-      Footprint footprint) {}
+      Footprint footprint, @Nullable StepProfile profile) {}
 
   /** Checks, then times {@code steps} steps that ranks share. */
   public static Result run(ModelConfig shape, TrainConfig recipe, Loader loader, Device device, Dtype dtype, Execution execution,
       Ranks ranks, int steps) {
-    double error = dtype == Dtype.F32 ? 0 : Math.abs(freshLoss(shape, loader, device, dtype) - freshLoss(shape, loader, device, Dtype.F32));
+    var demand = Demand.of(shape, recipe, ranks.size(), device, dtype, execution);
+    double error = dtype == Dtype.F32
+        ? 0
+        : demand.meet(() -> Math.abs(freshLoss(shape, loader, device, dtype) - freshLoss(shape, loader, device, Dtype.F32)));
     if (!(error <= TOLERANCE)) throw new IllegalStateException("the loss of a fresh model is " + error + " nats from that in float32");
     device.freeUnused();
     loader.seek(0);
@@ -56,9 +61,11 @@ public final class TrainBenchmark {
       }
       if (!(last < first)) throw new IllegalStateException("the loss did not fall: " + first + " at first, " + last + " at the end");
       Arrays.sort(seconds);
+      // CUPTI takes memory too.
+      long memory = device.bytesInUse();
+      var profile = device == Device.CUDA ? StepProfile.of(trainer::step) : null;
       return new Result(error, first, last, seconds[steps / 2], flops(trainer, recipe), moved(trainer, recipe, ranks.size()),
-          device.bytesInUse(),
-          trainer.footprint());
+          memory, trainer.footprint(), profile);
     } finally {
       device.freeUnused();
     }

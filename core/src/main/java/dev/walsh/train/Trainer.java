@@ -25,6 +25,7 @@ public final class Trainer implements AutoCloseable {
   private final TrainConfig config;
   private final Ranks ranks;
   private final Share share;
+  private final Demand demand;
   private final Weights weights;
   private final Gpt model;
   private final AdamW optimizer;
@@ -40,23 +41,29 @@ public final class Trainer implements AutoCloseable {
   }
 
   /**
-   * A fresh model whose steps reach the device in a way of choice and are shared among ranks, with the same results but for rounding. All
+   * A fresh model whose steps are run in a way of choice and shared among ranks, with the same results but for rounding. All
    * ranks then call the same methods in the same order.
    *
    * @throws dev.walsh.config.UserError where so many ranks cannot share a step's batch
+   * @throws OutOfDeviceMemory here and in all that follows, where the device has too little
    */
   public Trainer(ModelConfig modelConfig, TrainConfig config, Loader loader, Device device, Dtype dtype, Execution execution, Ranks ranks) {
     this.config = config;
     this.ranks = ranks;
     share = Share.of(config, ranks.rank(), ranks.size());
-    weights = new Weights(device, dtype, config.seed());
-    model = new Gpt(modelConfig, weights);
-    // The exchange between ranks adds up the passes itself.
-    optimizer = new AdamW(weights, config, ranks.isAlone() ? share.passes() : 1);
     schedule = new Schedule(config);
-    feed = new Feed(loader, share, device);
-    work = new StepWork(config, share, model, weights, optimizer, ranks);
-    runner = new StepRunner(work::run, device, execution);
+    demand = Demand.of(modelConfig, config, ranks.size(), device, dtype, execution);
+    try {
+      weights = new Weights(device, dtype, config.seed());
+      model = new Gpt(modelConfig, weights, execution.kernels());
+      // The exchange between ranks adds up the passes itself.
+      optimizer = new AdamW(weights, config, ranks.isAlone() ? share.passes() : 1);
+      feed = new Feed(loader, share, device);
+      work = new StepWork(config, share, model, weights, optimizer, ranks);
+      runner = new StepRunner(work::run, device, execution);
+    } catch (RuntimeException e) {
+      throw demand.orShortage(e);
+    }
   }
 
   /** Optimizer steps taken so far. */
@@ -80,9 +87,9 @@ public final class Trainer implements AutoCloseable {
     return footprint(model, weights, config, share.ranks());
   }
 
-  /** The memory that one of {@code ranks} takes to train a model by a recipe; the weights may be without memory themselves. */
+  /** The memory that one of {@code ranks} takes to train a model by a recipe, where the weights are; without memory, as on the CPU. */
   public static Footprint footprint(Gpt model, Weights weights, TrainConfig config, int ranks) {
-    return Footprint.of(model, weights, Share.of(config, 0, ranks).microBatch(), config.length());
+    return Footprint.of(model, weights, weights.device(), Share.of(config, 0, ranks), config.length());
   }
 
   /** One optimizer step. If its report is not finite, the weights were left as they were. */
@@ -92,6 +99,10 @@ public final class Trainer implements AutoCloseable {
 
   /** One optimizer step, and a wish for it to be the last: if any rank has it, all reports say so. */
   public StepReport step(boolean stop) {
+    return demand.meet(() -> take(stop));
+  }
+
+  private StepReport take(boolean stop) {
     long start = System.nanoTime();
     double learningRate = schedule.learningRate(step);
     work.give(feed, learningRate, stop);
@@ -110,6 +121,10 @@ public final class Trainer implements AutoCloseable {
 
   /** The mean loss over the first {@code tokens} tokens of a {@link #validationLoader}, in nats a token; each rank computes a part of it. */
   public double validate(Loader validation, long tokens) {
+    return demand.meet(() -> meanLoss(validation, tokens));
+  }
+
+  private double meanLoss(Loader validation, long tokens) {
     int length = config.length();
     long windows = Math.clamp(tokens / length, 1, validation.windows());
     long end = windows * (share.rank() + 1) / share.ranks();

@@ -8,11 +8,15 @@ import dev.walsh.checkpoint.Safetensors;
 import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.data.Loader;
+import dev.walsh.files.Disk;
 import dev.walsh.measure.Progress;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Ranks;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.function.Consumer;
 
@@ -60,7 +64,19 @@ public final class TrainingRun {
         if (ranks.isFirst() && resume) session.restore();
         session.trainer.agree();
         return session.run(interruption);
+      } catch (OutOfDeviceMemory e) {
+        if (ranks.isFirst() && new CheckpointStore(folder, plan.keep(), warnings).list().isEmpty()) withdraw();
+        throw e;
       }
+    }
+  }
+
+  /** What has not come far enough to be resumed leaves the folder to another try, with other options. */
+  private void withdraw() {
+    try {
+      for (var file : List.of(RunPlan.FILE, MetricsLog.FILE)) Files.deleteIfExists(folder.resolve(file));
+    } catch (IOException e) {
+      warnings.accept("Cannot delete " + folder.resolve(RunPlan.FILE) + " (" + Disk.reason(e) + "); delete it before another try there");
     }
   }
 
@@ -78,7 +94,7 @@ public final class TrainingRun {
       int length = plan.training().length();
       validation = Trainer.validationLoader(held, length);
       trainer = new Trainer(plan.model(), plan.training(), Loader.shuffled(data.train(), length, plan.training().seed()), device,
-          Dtype.named(plan.dtype()), Execution.GRAPH, ranks);
+          Dtype.named(plan.dtype()), plan.execution(), ranks);
     }
 
     Outcome run(Interruption interruption) {

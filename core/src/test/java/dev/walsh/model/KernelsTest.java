@@ -41,13 +41,37 @@ final class KernelsTest {
     compare(projection, Device.CUDA, dtype, tolerance);
   }
 
-  private static void compare(String projection, Device device, Dtype dtype, double tolerance) {
+  @ParameterizedTest
+  @CsvSource({"dense,F64", "dense,F32", "hadamard,F32", "hadamard-folded,F32", "identity,F32", "hadamard,BF16"})
+  void recomputingIsTheSameToTheLastBit(String projection, Dtype dtype) {
+    var config = config(projection);
+    assertThat(losses(config, Device.CPU, dtype, Kernels.RECOMPUTING)).isEqualTo(losses(config, Device.CPU, dtype, Kernels.FUSED));
+  }
+
+  /** Attention's backward on the GPU adds in no fixed order, so that two runs agree to rounding. */
+  @ParameterizedTest
+  @CsvSource({"dense,F32,1e-4", "hadamard,F32,1e-4", "dense,BF16,1e-2", "hadamard,BF16,1e-2"})
+  void soItIsOnTheGpuButForAttention(String projection, Dtype dtype, double tolerance) {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    var config = config(projection);
+    agree(losses(config, Device.CUDA, dtype, Kernels.RECOMPUTING), losses(config, Device.CUDA, dtype, Kernels.FUSED), tolerance);
+  }
+
+  private static ModelConfig config(String projection) {
     var dense = new ModelConfig(2, 96, 6, 64, 16, 61, Projection.named("dense"));
-    var config = projection.equals("identity-query") ? dense.with(Query.IDENTITY) : dense.with(Projection.named(projection));
+    return projection.equals("identity-query") ? dense.with(Query.IDENTITY) : dense.with(Projection.named(projection));
+  }
+
+  private static void compare(String projection, Device device, Dtype dtype, double tolerance) {
+    var config = config(projection);
     var fused = losses(config, device, dtype, Kernels.FUSED);
     var plain = losses(config, device, dtype, Kernels.PLAIN);
     assertThat(plain.getLast()).as("it learns").isLessThan(plain.getFirst() - 0.1);
-    for (int step = 0; step < STEPS; step++) assertThat(fused.get(step)).as("step %d", step).isCloseTo(plain.get(step), offset(tolerance));
+    agree(fused, plain, tolerance);
+  }
+
+  private static void agree(List<Double> some, List<Double> others, double tolerance) {
+    for (int step = 0; step < STEPS; step++) assertThat(some.get(step)).as("step %d", step).isCloseTo(others.get(step), offset(tolerance));
   }
 
   /** The losses of ten steps of plain gradient descent on one batch. */

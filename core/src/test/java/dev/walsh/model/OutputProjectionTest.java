@@ -69,7 +69,11 @@ final class OutputProjectionTest {
       var x = random(device, dtype, width);
       x.set_requires_grad(true);
       var seeds = List.of(random(device, dtype, width), random(device, dtype, width));
-      var fused = everything(out.join(o, x, gain), seeds, weights, o, x);
+      var joined = out.join(o, x, gain);
+      try (var inner = Scope.withoutGradients()) {
+        assertThat(torch.equal(joined.normedAgain().get(), joined.normed())).as("the norm, recomputed").isTrue();
+      }
+      var fused = everything(joined, seeds, weights, o, x);
       var plain = everything(out.plainJoin(o, x, gain), seeds, weights, o, x);
       for (int i = 0; i < plain.size(); i++) {
         double scale = Math.max(1, plain.get(i).abs().max().item_double());

@@ -6,12 +6,13 @@ import dev.walsh.data.Loader;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.LivePointers;
+import dev.walsh.tensor.Ranks;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -21,11 +22,11 @@ final class MemoryLeakTest {
   private static final long MIB = 1 << 20;
 
   @ParameterizedTest
-  @ValueSource(strings = {"dense", "hadamard"})
-  void stepsLeaveNothingBehind(String projection, @TempDir Path folder) throws Exception {
+  @CsvSource({"dense,false", "hadamard,false", "hadamard,true"})
+  void stepsLeaveNothingBehind(String projection, boolean recompute, @TempDir Path folder) throws Exception {
     try (var data = Dataset.open(TinyRun.data(folder));
         var trainer = new Trainer(TinyRun.MODEL.with(Projection.named(projection)), TinyRun.recipe(50),
-            Loader.shuffled(data.train(), 16, 0), Device.CPU, Dtype.BF16)) {
+            Loader.shuffled(data.train(), 16, 0), Device.CPU, Dtype.BF16, Execution.PLAIN.recomputing(recompute), Ranks.alone())) {
       for (int i = 0; i < 5; i++) trainer.step();
       long pointers = LivePointers.count();
       long resident = resident();

@@ -86,7 +86,7 @@ final class SharedTrainingTest {
 
   @Test
   void aRunOfTwoRanksGoesOnWithOneOrFour() throws IOException {
-    var plan = new RunPlan(TinyRun.MODEL, recipe(20, 2), "f32", text.toString(), null, 10, 256, 10, 9);
+    var plan = new RunPlan(TinyRun.MODEL, recipe(20, 2), "f32", text.toString(), null, 10, 256, 10, 9, false);
     var whole = folder.resolve("whole");
     train(plan, whole, Ranks.alone(), false);
     for (int then : new int[] {1, 4}) {

@@ -43,7 +43,7 @@ public final class TinyRun {
   /** Of 6 steps, validated and saved after every 2, all checkpoints kept; large steps, so that every weight moves. */
   public static RunPlan plan(Path data, ModelConfig model) {
     var training = new TrainConfig(6 * 64, 64, 4, 16, 0.03, 0.5, 0, 0.9, 0.95, 0.1, 1, 7);
-    return new RunPlan(model, training, "f32", data.toString(), null, 2, 160, 2, 9);
+    return new RunPlan(model, training, "f32", data.toString(), null, 2, 160, 2, 9, false);
   }
 
   /** A recipe of {@code steps} steps of two passes of two sequences each. */
@@ -53,7 +53,7 @@ public final class TinyRun {
 
   /** A run by that recipe, with a checkpoint after every ten steps. */
   static RunPlan plan(Path data, String projection, String dtype, int steps) {
-    return new RunPlan(MODEL.with(Projection.named(projection)), recipe(steps), dtype, data.toString(), null, 10, 256, 10, 9);
+    return new RunPlan(MODEL.with(Projection.named(projection)), recipe(steps), dtype, data.toString(), null, 10, 256, 10, 9, false);
   }
 
   /** Trains {@code parent/NAME} and returns it. */

@@ -1,5 +1,7 @@
 package dev.walsh.train;
 
+import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.tensor.Device;
@@ -99,9 +101,22 @@ final class TrainingRunTest {
     var recipe = plan.training();
     var wild = new TrainConfig(recipe.tokens(), recipe.batchTokens(), recipe.microBatch(), recipe.length(), 1e20, 1, 0.06,
         0.9, 0.95, 0, 1e9, 0);
-    var explosive = new RunPlan(plan.model(), wild, "f32", plan.data(), null, 1, 256, 1, 2);
+    var explosive = new RunPlan(plan.model(), wild, "f32", plan.data(), null, 1, 256, 1, 2, false);
     assertThatThrownBy(() -> run(explosive, folder.resolve("wild"), false)).isInstanceOf(UserError.class)
         .hasMessageContaining("not finite at step")
         .hasMessageContaining("step-0").hasMessageContaining("--lr");
+  }
+
+  /** An embedding of 512 TiB, which no address space holds. */
+  @Test
+  void aModelWithoutMemoryLeavesTheFolderAsItWas() {
+    var plan = TinyRun.plan(data, "dense", "f32", 10);
+    var huge = new ModelConfig(1, 1 << 16, 1 << 10, 64, 16, Integer.MAX_VALUE - 64, Projection.named("dense"));
+    var out = folder.resolve("huge");
+    var tooLarge = new RunPlan(huge, plan.training(), "f32", plan.data(), null, 1, 256, 1, 2, false);
+    assertThatThrownBy(() -> run(tooLarge, out, false)).isInstanceOf(OutOfDeviceMemory.class).hasMessageContaining("width 65,536")
+        .hasMessageContaining("choose a smaller --model");
+    assertThat(RunPlan.exists(out)).isFalse();
+    assertThat(run(plan, out, false).finished()).as("another try there").isTrue();
   }
 }

@@ -58,7 +58,7 @@ public final class CrossEntropy {
     var flat = hidden.reshape(-1, hidden.size(-1));
     var ids = targets.reshape(-1);
     long rows = flat.size(0);
-    long chunk = chunk(rows, plainBytes(embedding), chunkBytes);
+    long chunk = chunk(rows, plainBytes(embedding.size(0), Dtype.of(embedding)), chunkBytes);
     if (chunk == rows || CustomGradient.isWanted(hidden, embedding)) return whole(flat, embedding, ids);
     try (var scope = Scope.withoutGradients()) {
       var shares = new TensorVector();
@@ -73,10 +73,23 @@ public final class CrossEntropy {
     }
   }
 
+  /** Bytes that a pass with gradients holds at once of logits and what the loss makes of them, on a device where our kernels run or do not. */
+  public static long bytes(long rows, long columns, Dtype dtype, Device device) {
+    if (device == Device.CUDA && dtype != Dtype.F16 && dtype != Dtype.F64) {
+      long row = columns * dtype.bytes();
+      return chunk(rows, row, CHUNK_BYTES) * row;
+    }
+    // And the gradient of the log-softmax.
+    return rows * (plainBytes(columns, dtype) + columns * wideBytes(dtype));
+  }
+
   /** Bytes of a row of logits, of their copy in the loss's dtype and of their log-softmax. */
-  static long plainBytes(Tensor embedding) {
-    var dtype = Dtype.of(embedding);
-    return embedding.size(0) * (dtype.bytes() + 2L * Math.max(dtype.bytes(), Dtype.F32.bytes()));
+  static long plainBytes(long columns, Dtype dtype) {
+    return columns * (dtype.bytes() + 2L * wideBytes(dtype));
+  }
+
+  private static int wideBytes(Dtype dtype) {
+    return Math.max(dtype.bytes(), Dtype.F32.bytes());
   }
 
   private static Tensor whole(Tensor hidden, Tensor embedding, Tensor targets) {

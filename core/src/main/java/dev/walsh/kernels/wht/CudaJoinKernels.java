@@ -28,6 +28,11 @@ public final class CudaJoinKernels {
     int width() {
       return factors.order() * channels;
     }
+
+    /** The same rows, with nothing between y and x'. */
+    public Shape withoutProjection() {
+      return new Shape(HadamardFactors.of(HadamardOrder.of(1)), width(), false, false, dtype);
+    }
   }
 
   private static final Map<Shape, CudaJoinKernels> COMPILED = new ConcurrentHashMap<>();
@@ -72,7 +77,7 @@ public final class CudaJoinKernels {
         CudaModule.argument(xOut), CudaModule.argument(n), rows, CudaModule.argument((float) eps));
   }
 
-  /** n alone from x: (rows, d) each, where there is no projection: no transform, alpha or beta. */
+  /** n alone from x: (rows, d) each, where the shape is {@link Shape#withoutProjection}. */
   public void norm(long rows, Tensor x, Tensor gain, Tensor n, double eps) {
     forward.kernel.launch(forward.blocks(rows), forward.threads, 0, CudaModule.argument(x), 0, 0, CudaModule.argument(gain), 0,
         CudaModule.argument(n), rows, CudaModule.argument((float) eps));

@@ -154,7 +154,8 @@ final class CellRun implements AutoCloseable {
     int steps = Math.toIntExact(recipe.steps());
     try (var lock = RunLock.acquire(folder)) {
       new RunPlan(arm.model(), recipe, trainer.weights().dtype().toString(),
-          corpora.trainFolder().toAbsolutePath().normalize().toString(), null, steps, FINAL_VALIDATION * curveTokens(), steps, 1).write(
+          corpora.trainFolder().toAbsolutePath().normalize().toString(), null, steps, FINAL_VALIDATION * curveTokens(), steps, 1, false)
+          .write(
               folder);
       new CheckpointStore(folder, 1, warnings).save(trainer.stepsTaken(), OptionalDouble.of(loss),
           trainer.content(corpora.tokenizer().name(), seconds));

@@ -91,7 +91,9 @@ final class CrossEntropyTest {
   void chunksOfRowsGiveTheLossOfItsDefinition(int rows, int chunkRows) {
     try (var scope = Scope.withoutGradients()) {
       var given = Case.random(Device.CPU, Dtype.F64, rows, 5, 13);
-      double loss = CrossEntropy.plain(given.hidden, given.embedding, given.targets, chunkRows * CrossEntropy.plainBytes(given.embedding))
+      double loss = CrossEntropy
+          .plain(given.hidden, given.embedding, given.targets,
+              chunkRows * CrossEntropy.plainBytes(given.embedding.size(0), Dtype.of(given.embedding)))
           .item_double();
       var ids = Memory.of(given.targets).toArray(ValueLayout.JAVA_LONG);
       assertThat(loss).isCloseTo(reference(Memory.doubles(given.hidden), Memory.doubles(given.embedding), ids, 5), offset(1e-13));
