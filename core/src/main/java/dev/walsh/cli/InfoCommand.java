@@ -60,11 +60,11 @@ public final class InfoCommand implements Callable<Integer> {
             model.paddedVocabulary())))
         .row(Cell.of("data"), Cell.of(info.plan().data()))
         .row(Cell.of("training"),
-            Cell.of(String.format(Locale.ROOT, "%,d tokens in steps of %,d, sequences of %,d, learning rate %s, %s, seed %d",
+            Cell.of(String.format(Locale.ROOT, "%,d tokens in steps of %,d, sequences of %,d, learning rate %s, %s, seed %d%s",
                 training.tokens(), training.batchTokens(), training.length(),
                 BigDecimal.valueOf(training.learningRate()).stripTrailingZeros().toPlainString(),
                 info.plan().dtype(),
-                training.seed())));
+                training.seed(), info.plan().execution().recompute() ? ", recomputing" : "")));
   }
 
   private static Table parts(RunInfo info) {

@@ -83,15 +83,20 @@ public final class CudaActivity {
     return Linker.nativeLinker().upcallStub(target, type, Arena.global());
   }
 
-  /** What runs on the GPU until work and all that it launched is done; null where CUPTI cannot tell, with one warning. */
+  /** Runs work, and tells what ran on the GPU until all that it launched was done; null where CUPTI cannot tell, with one warning. */
   public static @Nullable List<Span> of(Runnable work) {
     var library = Holder.INSTANCE;
-    try {
-      return library == null ? null : library.recorded(work);
-    } catch (Unavailable e) {
-      warn(e);
+    if (library == null || !library.begin()) {
+      work.run();
       return null;
     }
+    try {
+      work.run();
+      Device.CUDA.synchronize();
+    } finally {
+      library.end();
+    }
+    return library.taken();
   }
 
   private static void warn(Throwable reason) {
@@ -100,37 +105,37 @@ public final class CudaActivity {
     }
   }
 
-  private synchronized List<Span> recorded(Runnable work) {
+  private boolean begin() {
     Device.CUDA.synchronize();
-    call("cuptiActivityEnable", enable, CONCURRENT_KERNEL, MEMCPY, MEMSET);
-    try {
-      work.run();
-      Device.CUDA.synchronize();
-    } finally {
-      call("cuptiActivityFlushAll", flush, FORCED);
-      call("cuptiActivityDisable", disable, CONCURRENT_KERNEL, MEMCPY, MEMSET);
-    }
+    return call("cuptiActivityEnable", enable, CONCURRENT_KERNEL, MEMCPY, MEMSET);
+  }
+
+  private void end() {
+    call("cuptiActivityFlushAll", flush, FORCED);
+    call("cuptiActivityDisable", disable, CONCURRENT_KERNEL, MEMCPY, MEMSET);
+  }
+
+  private List<Span> taken() {
     synchronized (spans) {
-      var recorded = List.copyOf(spans);
+      var taken = List.copyOf(spans);
       spans.clear();
-      return recorded;
+      return taken;
     }
   }
 
-  private static void call(String name, MethodHandle function, int... arguments) {
-    for (int argument : arguments) {
-      try {
-        check(name, (int) function.invokeExact(argument));
-      } catch (Unavailable e) {
-        throw e;
-      } catch (Throwable e) {
-        throw new Unavailable(name + ": " + e.getMessage());
-      }
+  /** Whether all calls succeeded; warns where one did not. */
+  private static boolean call(String name, MethodHandle function, int... arguments) {
+    try {
+      for (int argument : arguments) check(name, (int) function.invokeExact(argument));
+      return true;
+    } catch (Throwable e) {
+      warn(e);
+      return false;
     }
   }
 
   private static void check(String name, int status) {
-    if (status != 0) throw new Unavailable(name + " answers error " + status);
+    if (status != 0) throw new IllegalStateException(name + " answers error " + status);
   }
 
   /** CUPTI wants a buffer. Called from its threads, as {@link #complete}; an exception would end the process. */
@@ -191,15 +196,6 @@ public final class CudaActivity {
         warn(e);
         return null;
       }
-    }
-  }
-
-  /** Why there is no record. */
-  private static final class Unavailable extends RuntimeException {
-    private static final long serialVersionUID = 1;
-
-    Unavailable(String reason) {
-      super(reason);
     }
   }
 }

@@ -1,15 +1,22 @@
 package dev.walsh.train;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
+import dev.walsh.data.Dataset;
+import dev.walsh.data.Loader;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Ranks;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 /** What is said of a device without memory, by an exception as libtorch throws it. */
 final class DemandTest {
@@ -58,5 +65,27 @@ final class DemandTest {
   void otherFaultsPassUnchanged() {
     var fault = new IllegalStateException("CUDA error 700: an illegal memory access was encountered");
     assertThat(of(60, false).orShortage(fault)).isSameAs(fault);
+  }
+
+  /** A pass of terabytes fails, says so, and leaves the GPU to a smaller one. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void aGpuWithoutMemoryIsNoInternalFault(boolean graph, @TempDir Path folder) {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    var shape = new ModelConfig(12, 768, 12, 2048, 16, 257, Projection.named("hadamard"));
+    try (var data = Dataset.open(TinyRun.data(folder))) {
+      for (int batch : new int[] {1 << 19, 8}) {
+        var recipe = new TrainConfig(1L << 40, batch * 16, batch, 16, 1e-3, 0.1, 0, 0.9, 0.95, 0.1, 1, 0);
+        try (var trainer = new Trainer(shape, recipe, Loader.shuffled(data.train(), 16, 0), Device.CUDA, Dtype.BF16,
+            new Execution(graph, false), Ranks.alone())) {
+          if (batch == 8) {
+            for (int i = 0; i < 3; i++) assertThat(trainer.step().loss()).isBetween(1.0, 7.0);
+          } else {
+            assertThatThrownBy(trainer::step).isInstanceOf(OutOfDeviceMemory.class).hasMessageContaining("passes of 524288 × 16 tokens")
+                .hasMessageContaining("give passes of ");
+          }
+        }
+      }
+    }
   }
 }

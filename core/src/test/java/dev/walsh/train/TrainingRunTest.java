@@ -119,4 +119,27 @@ final class TrainingRunTest {
     assertThat(RunPlan.exists(out)).isFalse();
     assertThat(run(plan, out, false).finished()).as("another try there").isTrue();
   }
+
+  @Test
+  void aRunThatRecomputesHasTheSameLossesAndMayBeginToWhenResumed() throws IOException {
+    var plan = TinyRun.plan(data, "hadamard", "f32", 20);
+    var keeping = folder.resolve("keeping");
+    run(plan, keeping, false);
+    var recomputing = folder.resolve("recomputing");
+    run(plan.recomputing(), recomputing, false);
+    assertThat(figures(recomputing)).isEqualTo(figures(keeping));
+    TinyRun.delete(keeping.resolve("step-00000020"));
+    run(RunPlan.read(keeping).recomputing(), keeping, true);
+    assertThat(figures(keeping)).isEqualTo(figures(recomputing));
+  }
+
+  @Test
+  void aPlanFromBeforeRecomputationKeeps() throws IOException {
+    var run = Files.createDirectory(folder.resolve("older"));
+    TinyRun.plan(data, "hadamard", "f32", 20).write(run);
+    var file = run.resolve(RunPlan.FILE);
+    Files.writeString(file, Files.readString(file).replaceFirst(",\\s*\"recompute\" : false", ""));
+    assertThat(Files.readString(file)).doesNotContain("recompute");
+    assertThat(RunPlan.read(run).execution().recompute()).isFalse();
+  }
 }
