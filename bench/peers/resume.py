@@ -203,7 +203,7 @@ def main():
         loss = 0.0
         for at in range(passes):
             part = slice(at * recipe["microBatch"], (at + 1) * recipe["microBatch"])
-            values = {n: m.to(dtype).requires_grad_() for n, m in masters.items()}
+            values = {n: m.to(dtype, copy=True).requires_grad_() for n, m in masters.items()}
             part_loss = model.loss(values, ids[part], targets[part])
             (part_loss / passes).backward()
             loss += part_loss.item() / passes
