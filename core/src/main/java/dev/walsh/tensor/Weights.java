@@ -117,6 +117,11 @@ public final class Weights {
     return all().stream().mapToLong(Weight::elements).sum();
   }
 
+  /** The bytes of the constants that the parts of a model share. */
+  public long sharedBytes() {
+    return shared.values().stream().mapToLong(Tensor::nbytes).sum();
+  }
+
   /** The masters by name: what a checkpoint keeps. */
   public Map<String, Tensor> masters() {
     var masters = new LinkedHashMap<String, Tensor>();

@@ -13,7 +13,7 @@ import dev.walsh.tensor.Weights;
  * is added up from the parts' own costs. On an H100 the GPU held within 3% of it; on the CPU, where libtorch's operators keep more than the
  * kernels of the GPU, it is a lower bound.
  *
- * @param weights masters and, where the dtypes differ, the values that the model computes with
+ * @param weights masters and, where the dtypes differ, the values that the model computes with; and a matrix that layers share
  * @param gradients of backward, their sums over passes, and the buckets in which ranks exchange them
  * @param moments the optimizer's two
  * @param activations kept from forward to backward, for one pass
@@ -41,7 +41,7 @@ public record Footprint(long weights, long gradients, long moments, long activat
     }
     boolean narrow = values < masters;
     double saved = model.cost(length).saved() * rows * dtype.bytes();
-    return new Footprint(narrow ? masters + values : masters, gradients(values, masters, device, share), 2 * masters, Math.round(saved),
+    return new Footprint((narrow ? masters + values : masters) + weights.sharedBytes(), gradients(values, masters, device, share), 2 * masters, Math.round(saved),
         CrossEntropy.bytes(rows, model.config().paddedVocabulary(), dtype, device), device == Device.CUDA ? CUDA_BYTES : 0);
   }
 

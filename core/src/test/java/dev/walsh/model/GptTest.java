@@ -151,6 +151,17 @@ final class GptTest {
     }
   }
 
+  /** 256² float32 in all four layers together, even where nothing is computed. */
+  @Test
+  void layersShareOneRandomMatrix() {
+    for (var device : new Device[] {Device.META, Device.CPU}) {
+      var weights = new Weights(device, Dtype.F32, 3);
+      var model = new Gpt(ModelConfig.parse("nano").with(Projection.named("random-orthogonal")), weights);
+      assertThat(weights.sharedBytes()).as(model.config() + " on " + device).isEqualTo(4 * 256 * 256);
+      weights.close();
+    }
+  }
+
   @Test
   void alphaStartsWhereItIsTold() {
     for (var start : Map.of("hadamard@alpha=1", 1.0, "hadamard", 0.01 * Math.sqrt(12), "identity@alpha=0.25", 0.25).entrySet()) {

@@ -42,7 +42,8 @@ final class StepRunnerTest {
 
   @ParameterizedTest
   @CsvSource({"dense,F32,false,1e-5", "hadamard,F32,false,1e-5", "hadamard,BF16,false,2e-3", "dense,BF16,true,2e-3",
-      "hadamard,BF16,true,2e-3"})
+      "hadamard,BF16,true,2e-3", "random-orthogonal,BF16,false,2e-3", "padded-hadamard,BF16,false,2e-3", "block-diagonal:2,BF16,false,2e-3",
+      "low-rank,BF16,false,2e-3"})
   void aGraphAndItsOperatorsGiveTheSameLosses(String projection, Dtype dtype, boolean recompute, double tolerance) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     var plain = losses(projection, Device.CUDA, dtype, Execution.PLAIN, 20);
