@@ -8,6 +8,7 @@ import dev.walsh.cli.ExportCommand;
 import dev.walsh.cli.GenerateCommand;
 import dev.walsh.cli.InfoCommand;
 import dev.walsh.cli.PrepareCommand;
+import dev.walsh.cli.ReproduceCommand;
 import dev.walsh.cli.StudyCommand;
 import dev.walsh.cli.TrainCommand;
 import dev.walsh.config.UserError;
@@ -21,6 +22,7 @@ import picocli.CommandLine.Command;
 @Command(name = "walsh", description = "Transformers with structured Hadamard attention: train, compare, measure and run them.", mixinStandardHelpOptions = true, version = "walsh 0.1.0", sortOptions = false, synopsisSubcommandLabel = "COMMAND", subcommands = {
     CompareCommand.class,
     StudyCommand.class,
+    ReproduceCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
     EvalCommand.class,

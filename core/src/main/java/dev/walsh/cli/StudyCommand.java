@@ -1,28 +1,19 @@
 package dev.walsh.cli;
 
 import dev.walsh.config.UserError;
-import dev.walsh.eval.Task;
-import dev.walsh.eval.Tasks;
 import dev.walsh.files.Disk;
 import dev.walsh.measure.Hardware;
 import dev.walsh.study.cells.CellStore;
-import dev.walsh.study.cells.Corpora;
 import dev.walsh.study.cells.LearningRates;
 import dev.walsh.study.cells.Place;
 import dev.walsh.study.cells.StudyRun;
+import dev.walsh.study.findings.StudyReport;
 import dev.walsh.study.plan.Cell;
 import dev.walsh.study.plan.StudyPlan;
-import dev.walsh.study.plan.Texts;
-import dev.walsh.train.Interruption;
-import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -67,6 +58,9 @@ public final class StudyCommand implements Callable<Integer> {
   @Option(names = "--dry-run", description = "List the cells and which are finished, and train none.")
   private boolean dryRun;
 
+  @Option(names = "--report-only", description = "Make the report of what is in DIR, and train nothing.")
+  private boolean reportOnly;
+
   @Mixin
   private DeviceOptions compute = new DeviceOptions();
 
@@ -76,6 +70,10 @@ public final class StudyCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     if (minutes != null && !(minutes > 0)) throw new UserError("--minutes is " + minutes + "; it must be positive");
+    if (reportOnly) {
+      report(spec.commandLine().getOut());
+      return 0;
+    }
     var plan = StudyPlan.read(file);
     var cells = plan.cellsOf(only);
     var store = new CellStore(out);
@@ -84,50 +82,15 @@ public final class StudyCommand implements Callable<Integer> {
       return 0;
     }
     var say = spec.commandLine().getErr();
-    var tasks = tasks(cells);
     var device = compute.device();
     var place = new Place(device, compute.dtype(device), Hardware.probe().banner(device.toString()),
         spec.commandLine().getParent().getParseResult().originalArgs());
     say.println(place.banner());
-    try (var corpora = corpora(plan.data(), say); var interruption = Interruption.listen()) {
-      keepPlan();
-      var run = new StudyRun(plan, cells, store, corpora, tasks, place, keepWeights,
-          minutes == null ? Double.POSITIVE_INFINITY : minutes, line -> {
-            say.println(line);
-            say.flush();
-          });
-      var outcome = run.run(interruption);
-      report(outcome, cells.size(), spec.commandLine().getOut());
-      return outcome.interrupted() ? INTERRUPTED : 0;
-    }
-  }
-
-  private List<Task> tasks(List<Cell> cells) {
-    var names = cells.stream().flatMap(cell -> cell.group().tasksOrNone().stream()).distinct().toList();
-    if (names.isEmpty()) return List.of();
-    return Tasks.open(tasksFolder == null ? Tasks.folder() : tasksFolder, names);
-  }
-
-  private Corpora corpora(Texts texts, PrintWriter say) throws InterruptedException {
-    if (texts.areJdkSources()) {
-      var text = ComparedText.of(data, out, say);
-      return Corpora.open(text.folder(), Map.of(data == null ? "jdk" : text.name(), text.folder()));
-    }
-    var base = data == null ? Disk.parent(file) : data;
-    var validation = new LinkedHashMap<String, Path>();
-    texts.validation().forEach((name, folder) -> validation.put(name, base.resolve(folder)));
-    return Corpora.open(base.resolve(texts.trainFolder()), validation);
-  }
-
-  /** The plan stays with its results, which are read by it. */
-  private void keepPlan() {
-    var kept = out.resolve(StudyPlan.FILE);
-    try {
-      var text = Files.readAllBytes(file);
-      if (!Files.exists(kept) || !Arrays.equals(text, Files.readAllBytes(kept))) Disk.write(kept, text);
-    } catch (IOException e) {
-      throw new UserError("Cannot copy the plan " + file + " to " + out + " (" + Disk.reason(e) + "); check the permissions", e);
-    }
+    var job = new StudyJob(plan, StudyPlan.bytes(file), Disk.parent(file), data, tasksFolder, out);
+    var outcome = job.run(cells, place, keepWeights, minutes == null ? Double.POSITIVE_INFINITY : minutes, say);
+    report(outcome, cells.size(), spec.commandLine().getOut());
+    report(spec.commandLine().getOut());
+    return outcome.interrupted() ? INTERRUPTED : 0;
   }
 
   private static void list(StudyPlan plan, List<Cell> cells, CellStore store, PrintWriter to) {
@@ -149,6 +112,17 @@ public final class StudyCommand implements Callable<Integer> {
     if (outcome.tooLong() > 0) to.printf("%d would not have fitted into --minutes%n", outcome.tooLong());
     if (outcome.waiting() > 0) to.printf("%d take their learning rate from groups that have not finished%n", outcome.waiting());
     if (outcome.finished() < cells) to.println("Go on with the same command; what is finished stays.");
+    to.flush();
+  }
+
+  private void report(PrintWriter to) {
+    var report = StudyReport.read(out);
+    var page = report.writeTo(out);
+    to.println();
+    to.println(report.claims().toText(spec.commandLine().getUsageHelpWidth()));
+    to.println(report.summary());
+    to.println();
+    to.println("Report: " + page);
     to.flush();
   }
 }

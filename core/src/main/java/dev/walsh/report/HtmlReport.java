@@ -51,6 +51,10 @@ public final class HtmlReport {
     return this;
   }
 
+  public HtmlReport section(Section part) {
+    return section(part.heading(), part.blocks().toArray(Block[]::new));
+  }
+
   /** A note at the foot of the page. */
   public HtmlReport footnote(Text note) {
     footnotes.add(note);

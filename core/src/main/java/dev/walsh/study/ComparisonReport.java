@@ -19,7 +19,6 @@ import dev.walsh.report.Table;
 import dev.walsh.report.Text;
 import dev.walsh.train.Metric;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -141,18 +140,7 @@ public final class ComparisonReport {
   private static Series curve(ArmResult arm, ToDoubleBiFunction<ArmResult, Metric> position) {
     var lines = arm.seeds().stream().map(seed -> seed.validations().stream()
         .map(m -> new Point(position.applyAsDouble(arm, m), Objects.requireNonNull(m.validationLoss()))).toList()).toList();
-    int length = lines.stream().mapToInt(List::size).min().orElse(0);
-    var mean = new ArrayList<Point>();
-    for (int i = 0; i < length; i++) {
-      int at = i;
-      mean.add(new Point(lines.stream().mapToDouble(l -> l.get(at).x()).average().orElse(Double.NaN),
-          lines.stream().mapToDouble(l -> l.get(at).y()).average().orElse(Double.NaN)));
-    }
-    var series = Series.of(arm.name(), mean);
-    if (lines.size() > 1) {
-      for (var line : lines) series = series.faint(line);
-    }
-    return series;
+    return SeedCurves.of(arm.name(), lines);
   }
 
   private Plot byFlops() {

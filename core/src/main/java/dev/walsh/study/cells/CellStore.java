@@ -64,7 +64,7 @@ public final class CellStore {
 
   /** Keeps what came of a cell. */
   void write(Cell cell, CellRecord record, List<Reading> curve) {
-    var lines = curve.stream().map(Json.LINE::writeValueAsString).collect(Collectors.joining("\n", "", "\n"));
+    var lines = curve.stream().map(reading -> Json.LINE.writeValueAsString(reading) + "\n").collect(Collectors.joining());
     Disk.write(file(cell, ".jsonl"), lines.getBytes(StandardCharsets.UTF_8));
     Disk.write(file(cell, ".json"), Json.PRETTY.writeValueAsBytes(record));
   }

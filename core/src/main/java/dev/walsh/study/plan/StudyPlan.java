@@ -4,12 +4,14 @@ import dev.walsh.config.Json;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -48,13 +50,34 @@ public record StudyPlan(String name, Texts data, List<Group> groups) {
 
   /** Reads a plan; a mistake in it is a UserError that names the file, the line and the field. */
   public static StudyPlan read(Path file) {
+    return parse(bytes(file), file.toString());
+  }
+
+  /** The content of a plan's file. */
+  public static byte[] bytes(Path file) {
     try {
-      return Json.PRETTY.readValue(Files.readString(file), StudyPlan.class);
+      return Files.readAllBytes(file);
     } catch (IOException e) {
       throw new UserError("Cannot read the plan " + file + " (" + Disk.reason(e) + "); give the path of a plan such as plans/smoke.json",
           e);
+    }
+  }
+
+  /** The content of a plan that comes with the project, by its name. */
+  public static byte[] builtIn(String name) {
+    try (var in = Objects.requireNonNull(StudyPlan.class.getResourceAsStream(name + ".json"), name)) {
+      return in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Reads a plan's text; mistakes in it name its source. */
+  public static StudyPlan parse(byte[] text, String source) {
+    try {
+      return Json.PRETTY.readValue(text, StudyPlan.class);
     } catch (JacksonException e) {
-      throw new UserError(file + place(e) + ": " + (e.getCause() instanceof UserError mistake ? mistake.getMessage() : complaint(e)), e);
+      throw new UserError(source + place(e) + ": " + (e.getCause() instanceof UserError mistake ? mistake.getMessage() : complaint(e)), e);
     }
   }
 

@@ -1,0 +1,141 @@
+package dev.walsh.study.findings;
+
+import dev.walsh.report.Block;
+import dev.walsh.report.Cell;
+import dev.walsh.report.Column;
+import dev.walsh.report.Columns;
+import dev.walsh.report.Format;
+import dev.walsh.report.Plot;
+import dev.walsh.report.Section;
+import dev.walsh.report.Span;
+import dev.walsh.report.Table;
+import dev.walsh.report.Text;
+import dev.walsh.study.Arm;
+import dev.walsh.study.paper.Published;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Table 4 and Figure 4 of the paper beside what a study found, at whatever scale that was. */
+public final class BesideThePaper {
+  private static final List<String> ARMS = List.of(Arm.BASELINE, "hadamard");
+
+  private final Published published;
+  private final List<Setting> settings;
+  private final ScalingLaws laws;
+
+  private BesideThePaper(Published published, Results results) {
+    this.published = published;
+    settings = results.settings().stream().filter(setting -> ARMS.stream().noneMatch(arm -> setting.runs(arm).isEmpty())).toList();
+    laws = ScalingLaws.of(settings);
+  }
+
+  /** Of the study in a folder. */
+  public static BesideThePaper read(Published published, Path out) {
+    return new BesideThePaper(published, Results.read(out));
+  }
+
+  /** Table 4: downstream accuracy. */
+  public Section table4() {
+    var tasks = new LinkedHashSet<String>();
+    published.accuracy().values().forEach(of -> tasks.addAll(of.keySet()));
+    settings.forEach(setting -> TaskScores.of(setting).forEach(of -> tasks.add(of.task())));
+    var columns = new ArrayList<>(List.of(Column.text("model"), Column.text("from"), Column.text("arm")));
+    tasks.forEach(task -> columns.add(Column.number(task, "%")));
+    var rows = new ArrayList<List<Cell>>();
+    published.accuracy().forEach((model, of) -> {
+      for (int arm = 0; arm < ARMS.size(); arm++) {
+        int which = arm;
+        rows.add(row(Stream.of(Cell.of(model).strong(), Cell.of("paper, one seed"), Cell.of(ARMS.get(arm))), tasks.stream().map(task -> {
+          var pair = of.get(task);
+          return pair == null ? Cell.none() : Cell.of(pair.get(which), Format.PLAIN);
+        })));
+      }
+    });
+    for (var setting : settings) {
+      var scores = TaskScores.of(setting);
+      for (var arm : ARMS) {
+        rows.add(row(Stream.of(Cell.of(setting.name()).strong(), Cell.of("ours, " + seeds(setting, arm)), Cell.of(arm)), tasks.stream().map(
+            task -> scores.stream().filter(of -> of.task().equals(task)).map(of -> cell(of, arm)).findFirst().orElse(Cell.none()))));
+      }
+    }
+    return new Section("Table 4",
+        List.of(new Table("Downstream accuracy; ± is one standard error over the items", columns, rows), scale()));
+  }
+
+  private static List<Cell> row(Stream<Cell> names, Stream<Cell> values) {
+    return Stream.concat(names, values).toList();
+  }
+
+  private static String seeds(Setting setting, String arm) {
+    int seeds = setting.runs(arm).size();
+    return seeds == 1 ? "one seed" : seeds + " seeds";
+  }
+
+  private static Cell cell(TaskScores of, String arm) {
+    var score = of.arms().get(arm);
+    if (score == null) return Cell.none();
+    var cell = Cell.of(100 * score.mean(), Format.PLAIN).note(new Span("±%.1f".formatted(100 * score.error()), 100 * score.error()));
+    return of.tells() ? cell : cell.muted();
+  }
+
+  /** Figure 4: the losses, the gap and the exponents. */
+  public Section figure4() {
+    var table = Table.of("Final losses, nats a token; the paper's of validation, read off the figure", Column.text("model"), Column.text(
+        "from"), Column.number("dense"), Column.number("Hadamard"), Column.number("difference"), Column.number("FLOPs", "Hadamard/dense"));
+    for (var size : published.sizes()) {
+      var dense = size.denseLoss();
+      var hadamard = size.hadamardLoss();
+      var flops = size.flops();
+      if (dense == null || hadamard == null || flops == null) continue;
+      table = table.row(Cell.of(size.model()).strong(), Cell.of("paper, one seed"), Cell.of(dense, Format.PLAIN), Cell.of(hadamard,
+          Format.PLAIN), Cell.of(Span.difference(hadamard - dense, 2)), Cell.of(flops, Format.PLAIN));
+    }
+    var plots = new ArrayList<Block>();
+    for (var setting : settings) {
+      double dense = Figures.mean(setting.runs(Arm.BASELINE), run -> run.record().loss());
+      double hadamard = Figures.mean(setting.runs("hadamard"), run -> run.record().loss());
+      table = table.row(Cell.of(setting.name()).strong(), Cell.of("ours, " + seeds(setting, "hadamard")), Cell.of(dense, Format.PLAIN), Cell
+          .of(hadamard, Format.PLAIN), Words.cell(Paired.atEqualTokens(setting, "hadamard", Arm.BASELINE).difference(), 4),
+          Cell.of(Figures
+              .mean(setting.runs("hadamard"), run -> run.record().sizes().flopsAToken()) / setting.dense().flopsAToken(), Format.PLAIN));
+      plots.addAll(plots(setting));
+    }
+    var exponents = Text.of("The paper's exponents are 0.072 and 0.072, 0.092 and 0.090, 0.086 and 0.083 (Hadamard, dense), each fitted to"
+        + " one run's curve; ");
+    var fitted = laws.laws().stream().filter(law -> ARMS.contains(law.arm())).toList();
+    if (fitted.size() < ARMS.size()) {
+      exponents = exponents.then("over sizes ours are not fitted, for want of " + ScalingLaws.LEAST_SIZES + " of them.");
+    } else {
+      exponents = exponents.then("ours, over sizes:");
+      for (var law : fitted) exponents = exponents.then(" " + law.arm() + " ").then(Span.difference(-law.law().exponent(), 4));
+      exponents = exponents.then(".");
+    }
+    return new Section("Figure 4", List.of(table, new Columns(plots), exponents, scale()));
+  }
+
+  /** The two of the figure's panels, for one setting. */
+  private static List<Plot> plots(Setting setting) {
+    return SettingSection
+        .of(setting).blocks().stream().flatMap(block -> block instanceof Columns columns
+            ? columns.blocks().stream()
+            : Stream
+                .empty())
+        .filter(block -> block instanceof Plot plot && (plot.title().startsWith("Loss by compute") || plot.title().startsWith(
+            "Loss by tokens")))
+        .map(block -> ((Plot) block).caption(setting.name())).toList();
+  }
+
+  private Text scale() {
+    if (settings.isEmpty()) return Text.of("The study has no pair of dense and Hadamard yet.");
+    var largest = settings.stream().mapToLong(setting -> setting.dense().parameters()).max().orElse(0);
+    var paper = published.sizes().stream().filter(size -> size.denseLoss() != null).mapToDouble(Published.Size::dense).max().orElse(0);
+    return Text.of("Scale: the largest model here has ").then(Span.of(largest, Format.COUNT))
+        .then(" parameters and the paper's largest trained"
+            + " one ")
+        .then(Span.of(paper, Format.COUNT)).then("; the paper does not say on how many tokens. These rows test the paper's claims at"
+            + " the scale that was run, and at no other.");
+  }
+}
