@@ -14,6 +14,9 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public record Table(String caption, List<Column> columns, List<List<Cell>> rows) implements Block {
+  /** Of a cell of the page, in characters; longer text is wrapped. */
+  private static final int LONGEST_LINE = 32;
+
   /** @throws IllegalArgumentException for a table without columns or a row with another number of cells */
   public Table {
     columns = List.copyOf(columns);
@@ -101,7 +104,8 @@ public record Table(String caption, List<Column> columns, List<List<Cell>> rows)
     }
     out.append("<thead><tr>");
     for (var column : columns) {
-      out.append("<th scope=\"col\"").append(htmlClass(column, Cell.Emphasis.NORMAL)).append('>').append(Markup.escape(column.name()));
+      out.append("<th scope=\"col\"").append(htmlClass(column.alignment() == Column.Alignment.RIGHT ? List.of("right") : List.of()))
+          .append('>').append(Markup.escape(column.name()));
       if (!column.unit().isEmpty()) {
         out.append(" <small>").append(Markup.escape(column.unit())).append("</small>");
       }
@@ -113,7 +117,7 @@ public record Table(String caption, List<Column> columns, List<List<Cell>> rows)
       for (int c = 0; c < row.size(); c++) {
         var cell = row.get(c);
         var note = cell.note();
-        out.append(c == 0 ? "<th scope=\"row\"" : "<td").append(htmlClass(columns.get(c), cell.emphasis())).append('>')
+        out.append(c == 0 ? "<th scope=\"row\"" : "<td").append(htmlClass(columns.get(c), cell)).append('>')
             .append(cell.content().toHtml());
         if (note != null) {
           out.append(" <small>").append(note.toHtml()).append("</small>");
@@ -125,16 +129,19 @@ public record Table(String caption, List<Column> columns, List<List<Cell>> rows)
     return out.append("</tbody>\n</table>\n</div>\n").toString();
   }
 
-  private static String htmlClass(Column column, Cell.Emphasis emphasis) {
+  private static String htmlClass(Column column, Cell cell) {
     var classes = new ArrayList<String>();
-    if (column.alignment() == Column.Alignment.RIGHT) {
-      classes.add("right");
-    }
-    switch (emphasis) {
+    if (column.alignment() == Column.Alignment.RIGHT) classes.add("right");
+    if (cell.content().text().length() > LONGEST_LINE) classes.add("prose");
+    switch (cell.emphasis()) {
       case STRONG -> classes.add("strong");
       case MUTED -> classes.add("muted");
       case NORMAL -> {}
     }
+    return htmlClass(classes);
+  }
+
+  private static String htmlClass(List<String> classes) {
     return classes.isEmpty() ? "" : " class=\"" + String.join(" ", classes) + "\"";
   }
 }

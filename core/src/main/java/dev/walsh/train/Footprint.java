@@ -41,7 +41,8 @@ public record Footprint(long weights, long gradients, long moments, long activat
     }
     boolean narrow = values < masters;
     double saved = model.cost(length).saved() * rows * dtype.bytes();
-    return new Footprint((narrow ? masters + values : masters) + weights.sharedBytes(), gradients(values, masters, device, share), 2 * masters, Math.round(saved),
+    return new Footprint((narrow ? masters + values : masters) + weights.sharedBytes(), gradients(values, masters, device, share),
+        2 * masters, Math.round(saved),
         CrossEntropy.bytes(rows, model.config().paddedVocabulary(), dtype, device), device == Device.CUDA ? CUDA_BYTES : 0);
   }
 
