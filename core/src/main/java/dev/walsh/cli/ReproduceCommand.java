@@ -121,7 +121,6 @@ public final class ReproduceCommand implements Callable<Integer> {
     var place = new Place(device, compute.dtype(device), Hardware.probe().banner(device.toString()),
         spec.commandLine().getParent().getParseResult().originalArgs());
     var say = spec.commandLine().getErr();
-    say.println(place.banner());
     var into = folder.resolve("study");
     var outcome = new StudyJob(plan, text, folder, data, tasksFolder, into).run(plan.cells(), place, false, Double.POSITIVE_INFINITY, say);
     return outcome.interrupted() ? null : into;

@@ -85,7 +85,6 @@ public final class StudyCommand implements Callable<Integer> {
     var device = compute.device();
     var place = new Place(device, compute.dtype(device), Hardware.probe().banner(device.toString()),
         spec.commandLine().getParent().getParseResult().originalArgs());
-    say.println(place.banner());
     var job = new StudyJob(plan, StudyPlan.bytes(file), Disk.parent(file), data, tasksFolder, out);
     var outcome = job.run(cells, place, keepWeights, minutes == null ? Double.POSITIVE_INFINITY : minutes, say);
     report(outcome, cells.size(), spec.commandLine().getOut());
