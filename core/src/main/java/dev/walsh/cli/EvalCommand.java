@@ -44,6 +44,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
     "  walsh eval runs/nano --tasks exam.jsonl --items answers.jsonl"})
 public final class EvalCommand implements Callable<Integer> {
   private static final int INTERRUPTED = 130;
+  private static final int WIDTH = 100;
   private static final String NORMALISATION = "acc_norm divides the log-likelihood of a choice by its bytes in UTF-8";
 
   @Parameters(paramLabel = "RUN", description = "The folder of a run, or of one of its checkpoints.")
@@ -105,7 +106,7 @@ public final class EvalCommand implements Callable<Integer> {
         dtype, saved.state().model().context(), saved.tokenizer().name(), saved.tokenizer().endOfText());
     err.flush();
     var said = new ByteArrayOutputStream();
-    try (var loaded = saved.load(device, dtype); var interruption = Interruption.listen()) {
+    try (var interruption = Interruption.listen(); var loaded = saved.load(device, dtype)) {
       var results = score(saved, loaded, device, tasks, interruption, said);
       if (results == null) {
         err.println("Interrupted; nothing was written.");
@@ -153,7 +154,7 @@ public final class EvalCommand implements Callable<Integer> {
     if (itemsFile != null) Disk.write(itemsFile, said.toByteArray());
     KernelBench.write(out, result);
     var to = spec.commandLine().getOut();
-    to.println(EvalTable.of(result.tasks()).toText(spec.commandLine().getUsageHelpWidth()));
+    for (var table : EvalTable.of(result.tasks())) to.println(table.toText(WIDTH));
     to.println("± is one standard error. " + NORMALISATION + ".");
     result.notes().forEach((task, note) -> to.println(task + ": " + note + "."));
     to.println(Json.LINE.writeValueAsString(result));

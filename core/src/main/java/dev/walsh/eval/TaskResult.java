@@ -18,4 +18,11 @@ public record TaskResult(String task, String version, int items, int truncated, 
   public TaskResult {
     scores = Collections.unmodifiableMap(new LinkedHashMap<>(scores));
   }
+
+  /** The score of a metric that the task has. */
+  public Score score(String metric) {
+    var score = scores.get(metric);
+    if (score == null) throw new IllegalArgumentException(task + " has no " + metric + ", but " + scores.keySet());
+    return score;
+  }
 }
