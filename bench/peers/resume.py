@@ -179,8 +179,9 @@ def main():
     folder = folders[0] if args.step is None else args.run / f"step-{args.step:08d}"
     state = json.loads((folder / "state.json").read_text())
     recipe, step = state["training"], state["step"]
-    if state["model"]["projection"]["mix"] == "hadamard-folded":
-        sys.exit("resume.py knows the full form alone; give a run of hadamard, dense or identity")
+    shape = state["model"]
+    if shape["projection"]["mix"] not in ("dense", "hadamard", "identity") or shape.get("query", "learned") != "learned":
+        sys.exit("resume.py knows dense, hadamard in full form and identity alone; give a run of one of these")
     dtype, device = DTYPES[state["dtype"]], args.device
     masters = {n: t.to(device) for n, t in read_safetensors(folder / "model.safetensors").items()}
     moments = {n: t.to(device) for n, t in read_safetensors(folder / "optimizer.safetensors").items()}
@@ -202,7 +203,7 @@ def main():
         loss = 0.0
         for at in range(passes):
             part = slice(at * recipe["microBatch"], (at + 1) * recipe["microBatch"])
-            values = {n: m.to(dtype).requires_grad_() for n, m in masters.items()}
+            values = {n: m.to(dtype, copy=True).requires_grad_() for n, m in masters.items()}
             part_loss = model.loss(values, ids[part], targets[part])
             (part_loss / passes).backward()
             loss += part_loss.item() / passes

@@ -68,9 +68,9 @@ public record Projection(Mix mix, boolean alpha, boolean beta, @JsonInclude(Json
     }
   }
 
-  /** How the names are made, for the end of a sentence that lists them. */
-  public static final String DEVIATIONS = "a fixed map also without its affine, as hadamard-alpha, hadamard-beta or hadamard-alpha-beta, "
-      + "or with another initial gain, as hadamard@alpha=1, and with a number block-diagonal:BLOCKS and low-rank:RANK";
+  /** How names are varied, for the end of a sentence that lists them. */
+  public static final String VARIATIONS = "fixed maps go without alpha or beta as hadamard-alpha, hadamard-beta or hadamard-alpha-beta, and "
+      + "begin with another gain as hadamard@alpha=1; block-diagonal:N has N blocks and low-rank:N the rank N";
 
   /** Both learned maps of fewer parameters have a quarter of the dense matrix's by default. */
   private static final int BLOCKS = 4;
@@ -122,7 +122,7 @@ public record Projection(Mix mix, boolean alpha, boolean beta, @JsonInclude(Json
   public static Projection named(String name) {
     var parts = NAME.matcher(name);
     if (!parts.matches()) {
-      throw new UserError("the projection '" + name + "' is unknown; use one of " + String.join(", ", names()) + "; " + DEVIATIONS);
+      throw new UserError("the projection '" + name + "' is unknown; use one of " + String.join(", ", names()) + "; " + VARIATIONS);
     }
     var mix = Arrays.stream(Mix.values()).filter(m -> m.toString().equals(parts.group(1))).findFirst().orElseThrow();
     var size = parts.group(2);

@@ -40,15 +40,17 @@ public final class Gpt {
   public Gpt(ModelConfig config, Weights weights, Kernels kernels) {
     this.config = config;
     this.kernels = kernels;
-    embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
-    var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
-    var softmax = new CausalAttention(config.context(), weights.at("softmax"));
-    for (int i = 0; i < config.layers(); i++) {
-      blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
+    try (var together = weights.together()) {
+      embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
+      var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
+      var softmax = new CausalAttention(config.context(), weights.at("softmax"));
+      for (int i = 0; i < config.layers(); i++) {
+        blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
+      }
+      boolean hasKernel = kernels == Kernels.FUSED && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
+      cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;
+      finalGain = weights.at("norm").constant("gain", 1, config.width());
     }
-    boolean hasKernel = kernels == Kernels.FUSED && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
-    cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;
-    finalGain = weights.at("norm").constant("gain", 1, config.width());
   }
 
   public ModelConfig config() {

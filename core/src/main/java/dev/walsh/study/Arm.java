@@ -53,12 +53,12 @@ public record Arm(String name, ModelConfig model) {
     var shape = SHAPES.get(name);
     if (shape != null) return new Arm(name, shape.apply(base));
     if (!Projection.isName(name)) {
-      throw new UserError("the arm '" + name + "' is unknown; use one of " + String.join(", ", names()) + "; " + Projection.DEVIATIONS);
+      throw new UserError("the arm '" + name + "' is unknown; use one of " + String.join(", ", names()) + "; " + Projection.VARIATIONS);
     }
     return new Arm(name, known(base.with(Projection.named(name))));
   }
 
-  /** The names that {@link #named} takes, but for the deviations that projections take: {@link Projection#DEVIATIONS}. */
+  /** The names that {@link #named} takes, but for the variations of projections: {@link Projection#VARIATIONS}. */
   public static List<String> names() {
     var names = new ArrayList<>(Projection.names());
     names.addAll(SHAPES.keySet());

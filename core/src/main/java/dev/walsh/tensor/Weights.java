@@ -9,6 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedCollection;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executors;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.zip.CRC32;
@@ -49,6 +52,8 @@ public final class Weights {
   private final Dtype masterDtype;
   // Null where the values will be loaded, and are not trained.
   private final @Nullable Long seed;
+  // What becomes of the work that fills a new weight.
+  private Consumer<Runnable> drawer = Runnable::run;
 
   private Weights(Device device, Dtype dtype, Dtype masterDtype, @Nullable Long seed) {
     this.device = device;
@@ -76,6 +81,28 @@ public final class Weights {
     return dtype;
   }
 
+  /**
+   * From here until what this returns is closed, initial values are put off, and then all cores draw them at once: the larger part of the
+   * time that a large model takes to begin. Each weight has a generator of its own, so that they are what they would be otherwise.
+   */
+  public Together together() {
+    var draws = new ArrayList<Runnable>();
+    drawer = draws::add;
+    return () -> {
+      drawer = Runnable::run;
+      try (var pool = Executors.newFixedThreadPool(Runtime.getRuntime().availableProcessors())) {
+        CompletableFuture.allOf(draws.stream().map(d -> CompletableFuture.runAsync(d, pool)).toArray(CompletableFuture[]::new)).join();
+      }
+    };
+  }
+
+  /** Weights that are made together. */
+  @FunctionalInterface
+  public interface Together extends AutoCloseable {
+    @Override
+    void close();
+  }
+
   /** Where the names of a part begin. */
   public Path at(String name) {
     return new Path(name + ".");
@@ -88,6 +115,11 @@ public final class Weights {
   /** The number of trainable scalars. */
   public long elements() {
     return all().stream().mapToLong(Weight::elements).sum();
+  }
+
+  /** The bytes of the constants that the parts of a model share. */
+  public long sharedBytes() {
+    return shared.values().stream().mapToLong(Tensor::nbytes).sum();
   }
 
   /** The masters by name: what a checkpoint keeps. */
@@ -235,25 +267,25 @@ public final class Weights {
     private Tensor add(String last, Decay decay, long[] shape, Initializer initializer) {
       var name = prefix + last;
       try (var scope = Scope.withoutGradients()) {
-        var master = master(name, shape, initializer);
-        var value = master.to(dtype.scalarType());
-        if (Dtype.of(master) == dtype) value = master;
-        scope.escape(master);
-        if (value != master) scope.escape(value);
+        var master = scope.escape(torch.empty(shape, device.options(masterDtype), null));
+        var value = dtype == masterDtype ? master : scope.escape(torch.empty(shape, device.options(dtype), null));
         value.set_requires_grad(seed != null);
-        if (byName.putIfAbsent(name, new Weight(name, value, master, decay)) != null) {
-          throw new IllegalStateException("two weights are named " + name);
-        }
+        var weight = new Weight(name, value, master, decay);
+        if (byName.putIfAbsent(name, weight) != null) throw new IllegalStateException("two weights are named " + name);
+        if (seed != null && device != Device.META) drawer.accept(() -> draw(weight, generator(name, seed), initializer));
         return value;
       }
     }
 
     /** Values are drawn on the CPU, so that they are the same on every device. */
-    private Tensor master(String name, long[] shape, Initializer initializer) {
-      if (seed == null || device == Device.META) return torch.empty(shape, device.options(masterDtype), null);
-      var t = torch.empty(shape, Device.CPU.options(masterDtype), null);
-      initializer.fill(t, new GeneratorOptional(generator(name, seed)));
-      return device == Device.CPU ? t : t.to(device.options(masterDtype), false, false, null);
+    private void draw(Weight weight, Generator generator, Initializer initializer) {
+      try (var scope = Scope.withoutGradients()) {
+        var master = weight.master();
+        var drawn = device == Device.CPU ? master : torch.empty(master.shape(), Device.CPU.options(masterDtype), null);
+        initializer.fill(drawn, new GeneratorOptional(generator));
+        if (drawn != master) master.copy_(drawn);
+        if (weight.value() != master) weight.value().copy_(master);
+      }
     }
 
     private Generator generator(String name, long seed) {

@@ -8,7 +8,7 @@ import dev.walsh.tensor.Weights;
  * The memory that training holds, computed from tensors: what is allocated is counted, what a pass keeps for its backward is added up from
  * the parts' own costs.
  *
- * @param weights bytes of masters and, where the dtypes differ, of the values that the model computes with
+ * @param weights bytes of masters and, where the dtypes differ, of the values that the model computes with; and of a matrix that layers share
  * @param gradients bytes of the gradients, in both dtypes where they differ
  * @param moments bytes of the optimizer's two moments
  * @param activations bytes kept from forward to backward, for one pass
@@ -27,7 +27,8 @@ public record Footprint(long weights, long gradients, long moments, long activat
     double wideLogits = weights.dtype() == Dtype.F32 || weights.dtype() == Dtype.F64
         ? 0
         : (double) model.config().paddedVocabulary() * sequences * length * Dtype.F32.bytes();
-    return new Footprint(masters + values, masters + values, 2 * masters, Math.round(saved * weights.dtype().bytes() + wideLogits));
+    return new Footprint(masters + values + weights.sharedBytes(), masters + values, 2 * masters,
+        Math.round(saved * weights.dtype().bytes() + wideLogits));
   }
 
   public long total() {

@@ -1,6 +1,8 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.ModelConfig;
+import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
 import dev.walsh.kernels.wht.HadamardFactors;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
@@ -33,8 +36,12 @@ final class LlamaExportTest {
   Path temp;
 
   private static SavedModel train(Projection projection) {
-    var name = projection.toString();
-    var run = Files.exists(shared.resolve(name)) ? shared.resolve(name) : TinyRun.train(shared, name, projection);
+    return train(TinyRun.MODEL.with(projection));
+  }
+
+  private static SavedModel train(ModelConfig config) {
+    var name = config.attention().replace(':', '-');
+    var run = Files.exists(shared.resolve(name)) ? shared.resolve(name) : TinyRun.train(shared, name, config);
     return SavedModel.find(run, new Choice.Latest(), _ -> {});
   }
 
@@ -43,7 +50,23 @@ final class LlamaExportTest {
       "IDENTITY,true,true",
       "IDENTITY,true,false"})
   void anotherLlamaGivesTheSameLogits(Projection.Mix mix, boolean alpha, boolean beta) throws IOException {
-    var model = train(new Projection(mix, alpha, beta));
+    compareWithAnotherLlama(train(new Projection(mix, alpha, beta)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"signed-hadamard", "random-orthogonal", "random-orthogonal-alpha-beta", "padded-hadamard", "block-diagonal:2",
+      "low-rank:5", "low-rank:5+alpha+beta", "hadamard@alpha=1"})
+  void soItDoesOfTheOtherArms(String projection) throws IOException {
+    compareWithAnotherLlama(train(Projection.named(projection)));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"dense", "hadamard", "hadamard-folded"})
+  void soItDoesWhereQueriesAreTheStream(String projection) throws IOException {
+    compareWithAnotherLlama(train(TinyRun.MODEL.with(Projection.named(projection)).with(Query.IDENTITY)));
+  }
+
+  private void compareWithAnotherLlama(SavedModel model) throws IOException {
     var ids = new Random(1).ints(TinyRun.MODEL.context(), 0, TinyRun.MODEL.vocabulary()).toArray();
     var ours = logits(model, ids);
     assertThat(spread(ours)).isGreaterThan(1);

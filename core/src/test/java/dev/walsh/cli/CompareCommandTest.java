@@ -20,11 +20,12 @@ final class CompareCommandTest {
     var model = Files.writeString(folder.resolve("model.json"), MODEL);
     var text = Files.writeString(folder.resolve("words.txt"), "some words of a text, again and again. ".repeat(3000));
     var out = folder.resolve("out");
-    var shown = Outcome.of("compare", "--data", text, "--model", model, "--arms", "hadamard,identity", "--tokens", "4K", "--batch-tokens",
+    var shown = Outcome.of("compare", "--data", text, "--model", model, "--arms", "hadamard,low-rank:4", "--tokens", "4K", "--batch-tokens",
         "64", "--out", out, "--device", "cpu", "--lr", "0.003").text();
-    assertThat(shown).contains("dense", "hadamard", "identity", "── hadamard writes ──").contains("the noise of this setup is not known")
+    assertThat(shown).contains("dense", "hadamard", "low-rank:4", "── hadamard writes ──").contains("the noise of this setup is not known")
         .contains("Report: " + out.resolve("report.html"));
     assertThat(out.resolve("report.html")).content().contains("<svg").doesNotContain("src=\"http", "href=\"http", "url(http");
+    assertThat(out.resolve("low-rank-4")).isDirectoryContaining("glob:**/step-*");
     assertThat(out.resolve("hadamard")).isDirectoryContaining("glob:**/metrics.jsonl").isDirectoryContaining("glob:**/step-*");
     Outcome.of("compare", "--data", text, "--model", model, "--out", out).isMistake("holds a comparison already", "--out");
     assertThat(Outcome.of("info", out.resolve("hadamard")).text()).contains("hadamard");

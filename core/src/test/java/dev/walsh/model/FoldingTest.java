@@ -2,6 +2,8 @@ package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
+import dev.walsh.kernels.nn.CausalAttention;
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
@@ -9,6 +11,7 @@ import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -66,6 +69,41 @@ final class FoldingTest {
       assertThat(folding.unfold(folded).sub(qkv).abs().max().item_double()).isLessThan(1e-13);
       assertThat(folded.narrow(0, 0, 192).equal(qkv.narrow(0, 0, 192))).as("queries and keys").isTrue();
     }
+  }
+
+  /** Signs before the matrix against the same signs in the weights of the values: the same rows and gradients, to the last bit. */
+  @Test
+  void signsAreFlippedRowsOfTheValueProjection() {
+    var config = config(24, 2, "hadamard");
+    var plain = new Weights(Device.CPU, Dtype.F32, 3);
+    var signed = new Weights(Device.CPU, Dtype.F32, 3);
+    try (var scope = Scope.open()) {
+      var before = attention(config, plain);
+      var after = attention(config(24, 2, "signed-hadamard"), signed);
+      var w = requireNonNull(plain.masters().get("attn.qkv.weight"));
+      var flipped = requireNonNull(signed.masters().get("attn.qkv.weight"));
+      var signs = flipped.div(w).narrow(1, 0, 1).detach();
+      assertThat(signs.abs().min().item_double()).isEqualTo(1);
+      assertThat(signs.narrow(0, 0, 48).min().item_double()).as("queries and keys").isEqualTo(1);
+      var ofValues = signs.narrow(0, 48, 24).reshape(24);
+      assertThat(Math.abs(ofValues.sum().item_double())).as("both signs occur").isLessThan(20);
+      var n = torch.randn(2, 6, 24);
+      var upstream = torch.randn(2, 6, 24);
+      var y = before.apply(n).mul(ofValues);
+      var z = after.apply(n);
+      assertThat(z.equal(y)).isTrue();
+      y.mul(upstream).sum().backward();
+      z.mul(upstream).sum().backward();
+      assertThat(flipped.grad().equal(w.grad().mul(signs))).isTrue();
+    } finally {
+      plain.close();
+      signed.close();
+    }
+  }
+
+  private static Attention attention(ModelConfig config, Weights weights) {
+    var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
+    return new Attention(config, rope, new CausalAttention(config.context(), weights.at("softmax")), weights.at("attn"), Kernels.FUSED);
   }
 
   @Test

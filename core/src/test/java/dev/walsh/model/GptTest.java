@@ -1,19 +1,24 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
+import java.util.Map;
 import java.util.Random;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Offset.offset;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -43,11 +48,25 @@ final class GptTest {
   private static final ModelConfig SMALL = new ModelConfig(2, 12, 2, 20, 6, 61, Projection.named("dense"));
 
   @ParameterizedTest
-  @ValueSource(strings = {"dense", "hadamard", "hadamard-folded", "identity"})
+  @ValueSource(strings = {"dense", "hadamard", "hadamard-folded", "identity", "hadamard-alpha-beta", "identity-beta", "hadamard@alpha=1",
+      "signed-hadamard", "random-orthogonal", "padded-hadamard", "block-diagonal:2", "low-rank:3", "dense+alpha+beta"})
   void gradientsAgreeWithFiniteDifferences(String projection) {
+    checkGradients(SMALL.with(Projection.named(projection)), Kernels.FUSED);
+    checkGradients(SMALL.with(Projection.named(projection)), Kernels.PLAIN);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"dense", "hadamard-folded"})
+  void soTheyDoWhereQueriesAreTheStream(String projection) {
+    var config = SMALL.with(Projection.named(projection)).with(Query.IDENTITY);
+    checkGradients(config, Kernels.FUSED);
+    checkGradients(config, Kernels.PLAIN);
+  }
+
+  private static void checkGradients(ModelConfig config, Kernels kernels) {
     try (var scope = Scope.open()) {
       var weights = new Weights(Device.CPU, Dtype.F64, 3);
-      var model = new Gpt(SMALL.with(Projection.named(projection)), weights);
+      var model = new Gpt(config, weights, kernels);
       var random = new Random(1);
       var ids = ids(random);
       var targets = ids(random);
@@ -68,9 +87,96 @@ final class GptTest {
     }
   }
 
+  /** As in {@link #parametersAreCounted}: the parts' own counts are those of the tensors. */
+  @ParameterizedTest
+  @ValueSource(strings = {"random-orthogonal", "padded-hadamard-alpha", "block-diagonal", "block-diagonal:2+beta", "low-rank:5"})
+  void thePartsOfEveryArmAreCounted(String projection) {
+    assertThat(parameters("nano", projection)).isPositive();
+    var keysAndValues = ModelConfig.parse("nano").with(Query.IDENTITY);
+    var weights = new Weights(Device.META, Dtype.F32, 0);
+    assertThat(new Gpt(keysAndValues, weights).cost(256).parameters()).isEqualTo(weights.elements())
+        .isEqualTo(parameters("nano", "dense") - 4 * 256 * 256);
+    weights.close();
+  }
+
+  /** Multiply-adds count two; a transform counts its additions, 256 · 8 of them at order 256, 512 · 9 at the 512 that 320 is padded to. */
+  @ParameterizedTest
+  @CsvSource({"256,dense,131072,262144", "256,hadamard-alpha-beta,2048,2048", "256,signed-hadamard-alpha-beta,2048,2048",
+      "256,padded-hadamard-alpha-beta,2048,2048", "320,padded-hadamard-alpha-beta,4608,4608",
+      "256,random-orthogonal-alpha-beta,131072,131072",
+      "256,block-diagonal,32768,65536", "256,low-rank,32768,65536", "256,identity-alpha-beta,0,0", "256,identity,512,768"})
+  void operationsAreCounted(int width, String projection, double forward, double backward) {
+    var config = new ModelConfig(1, width, 4, 64, 16, 61, Projection.named(projection));
+    var weights = new Weights(Device.META, Dtype.F32, 0);
+    var cost = new Gpt(config, weights).outputProjectionCost();
+    assertThat(cost.forward()).isEqualTo(forward);
+    assertThat(cost.backward()).isEqualTo(backward);
+    weights.close();
+  }
+
+  /** Where two arms have a part in common they begin with the same values of it, and what replaces a dense matrix is as loud. */
+  @ParameterizedTest
+  @ValueSource(strings = {"random-orthogonal", "padded-hadamard", "block-diagonal", "low-rank", "hadamard", "identity"})
+  void armsBeginAlike(String projection) {
+    var config = new ModelConfig(1, 192, 4, 64, 16, 61, Projection.named(projection));
+    try (var scope = Scope.withoutGradients()) {
+      var dense = new Weights(Device.CPU, Dtype.F32, 3);
+      var denseModel = new Gpt(config.with(Projection.named("dense")), dense);
+      var arm = new Weights(Device.CPU, Dtype.F32, 3);
+      var armModel = new Gpt(config, arm);
+      var shared = dense.masters();
+      shared.keySet().removeIf(name -> name.contains("attn.out"));
+      assertThat(arm.masters()).containsKeys(shared.keySet().toArray(String[]::new));
+      shared.forEach((name, values) -> assertThat(requireNonNull(arm.masters().get(name)).equal(values)).as(name).isTrue());
+      var here = Mix.create(config, new Weights(Device.CPU, Dtype.F32, 4).at("out"));
+      var there = Mix.create(denseModel.config(), new Weights(Device.CPU, Dtype.F32, 4).at("out"));
+      var y = torch.randn(500, 192);
+      double gain = config.projection().alpha() ? Init.alpha(192, 1) : 1;
+      double ratio = here.apply(y).norm().item_double() * gain / there.apply(y).norm().item_double();
+      // Padding 192 to 256 loses a quarter of the energy.
+      assertThat(ratio).isCloseTo(projection.startsWith("padded") ? Math.sqrt(0.75) : 1, offset(0.03));
+      assertThat(armModel.config()).isEqualTo(config);
+    }
+  }
+
+  @Test
+  void keysAndValuesBeginAsThoseBesideLearnedQueries() {
+    try (var scope = Scope.withoutGradients()) {
+      var all = new Weights(Device.CPU, Dtype.F32, 3);
+      var some = new Weights(Device.CPU, Dtype.F32, 3);
+      assertThat(new Gpt(SMALL, all).config().query()).isEqualTo(Query.LEARNED);
+      assertThat(new Gpt(SMALL.with(Query.IDENTITY), some).config().query()).isEqualTo(Query.IDENTITY);
+      var whole = requireNonNull(all.masters().get("h.1.attn.qkv.weight"));
+      assertThat(requireNonNull(some.masters().get("h.1.attn.qkv.weight")).equal(whole.narrow(0, 12, 24))).isTrue();
+    }
+  }
+
+  /** 256² float32 in all four layers together, even where nothing is computed. */
+  @Test
+  void layersShareOneRandomMatrix() {
+    for (var device : new Device[] {Device.META, Device.CPU}) {
+      var weights = new Weights(device, Dtype.F32, 3);
+      var model = new Gpt(ModelConfig.parse("nano").with(Projection.named("random-orthogonal")), weights);
+      assertThat(weights.sharedBytes()).as(model.config() + " on " + device).isEqualTo(4 * 256 * 256);
+      weights.close();
+    }
+  }
+
+  @Test
+  void alphaStartsWhereItIsTold() {
+    for (var start : Map.of("hadamard@alpha=1", 1.0, "hadamard", 0.01 * Math.sqrt(12), "identity@alpha=0.25", 0.25).entrySet()) {
+      var weights = new Weights(Device.CPU, Dtype.F64, 3);
+      assertThat(new Gpt(SMALL.with(Projection.named(start.getKey())), weights).config().layers()).isEqualTo(2);
+      var alpha = Memory.doubles(requireNonNull(weights.masters().get("h.1.attn.out.alpha")));
+      assertThat(alpha).as(start.getKey()).hasSize(12).containsOnly(new double[] {start.getValue()}, offset(1e-15));
+      weights.close();
+    }
+  }
+
   /** The kernels of the GPU against libtorch's operators on the CPU: the loss and the gradients of all weights. */
   @ParameterizedTest
-  @ValueSource(strings = {"dense", "hadamard", "identity"})
+  @ValueSource(strings = {"dense", "hadamard", "identity", "hadamard-alpha", "signed-hadamard", "random-orthogonal", "padded-hadamard",
+      "block-diagonal:2", "low-rank:4"})
   void theGpuComputesWhatTheCpuDoes(String projection) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     try (var scope = Scope.open()) {

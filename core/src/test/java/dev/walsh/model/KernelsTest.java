@@ -1,6 +1,7 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -25,20 +26,24 @@ final class KernelsTest {
 
   @ParameterizedTest
   @CsvSource({"dense,F64,1e-12", "hadamard,F64,1e-12", "hadamard-folded,F64,1e-12", "identity,F64,1e-12", "hadamard,F32,1e-5",
-      "hadamard,BF16,1e-2"})
+      "hadamard,BF16,1e-2", "padded-hadamard,F64,1e-12", "random-orthogonal,BF16,1e-2", "block-diagonal:2,F64,1e-12", "low-rank,BF16,1e-2",
+      "identity-query,F64,1e-12", "identity-query,BF16,1e-2"})
   void tenStepsGiveTheSameLosses(String projection, Dtype dtype, double tolerance) {
     compare(projection, Device.CPU, dtype, tolerance);
   }
 
   @ParameterizedTest
-  @CsvSource({"dense,F32,1e-4", "hadamard,F32,1e-4", "hadamard-folded,F32,1e-4", "identity,F32,1e-4", "hadamard,BF16,1e-2"})
+  @CsvSource({"dense,F32,1e-4", "hadamard,F32,1e-4", "hadamard-folded,F32,1e-4", "identity,F32,1e-4", "hadamard,BF16,1e-2",
+      "padded-hadamard,F32,1e-4", "padded-hadamard,BF16,1e-2", "random-orthogonal,BF16,1e-2", "block-diagonal:2,BF16,1e-2",
+      "low-rank,BF16,1e-2", "identity-query,F32,1e-4", "identity-query,BF16,1e-2"})
   void soTheyDoOnTheGpu(String projection, Dtype dtype, double tolerance) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     compare(projection, Device.CUDA, dtype, tolerance);
   }
 
   private static void compare(String projection, Device device, Dtype dtype, double tolerance) {
-    var config = new ModelConfig(2, 96, 6, 64, 16, 61, Projection.named(projection));
+    var dense = new ModelConfig(2, 96, 6, 64, 16, 61, Projection.named("dense"));
+    var config = projection.equals("identity-query") ? dense.with(Query.IDENTITY) : dense.with(Projection.named(projection));
     var fused = losses(config, device, dtype, Kernels.FUSED);
     var plain = losses(config, device, dtype, Kernels.PLAIN);
     assertThat(plain.getLast()).as("it learns").isLessThan(plain.getFirst() - 0.1);

@@ -27,7 +27,12 @@ final class OutputProjectionTest {
       "hadamard-folded,F64,24,2,1e-13", "hadamard-folded,F64,96,6,1e-13", "hadamard-folded,F32,256,4,1e-5",
       "hadamard-folded,BF16,768,12,3e-2",
       "identity,F64,24,2,1e-13",
-      "identity,BF16,256,4,3e-2", "dense,F64,24,2,1e-13", "dense,F32,256,4,1e-5", "dense,BF16,256,4,3e-2"})
+      "identity,BF16,256,4,3e-2", "dense,F64,24,2,1e-13", "dense,F32,256,4,1e-5", "dense,BF16,256,4,3e-2",
+      "hadamard-alpha,F64,96,3,1e-13", "hadamard-alpha-beta,F64,96,3,1e-13", "signed-hadamard,F64,96,3,1e-13",
+      "random-orthogonal,F64,26,1,1e-13", "random-orthogonal-alpha-beta,BF16,96,4,3e-2", "padded-hadamard,F64,24,2,1e-13",
+      "padded-hadamard-alpha-beta,F64,300,3,1e-13", "padded-hadamard,F32,768,12,1e-5", "padded-hadamard,BF16,320,4,3e-2",
+      "padded-hadamard,F64,256,4,1e-13", "block-diagonal:2,F64,24,2,1e-13", "block-diagonal,BF16,256,4,3e-2",
+      "low-rank,F64,24,2,1e-13", "low-rank:7+alpha,F64,24,2,1e-13", "low-rank,BF16,256,4,3e-2"})
   void theFusedJoinIsThePlainOne(String projection, Dtype dtype, int width, int heads, double tolerance) {
     compare(Device.CPU, projection, dtype, width, heads, tolerance);
   }
@@ -36,7 +41,11 @@ final class OutputProjectionTest {
   @CsvSource({"hadamard,F32,24,2,2e-6", "hadamard,F32,1536,16,2e-6", "hadamard,F32,2560,20,2e-6", "hadamard,BF16,768,12,3e-2",
       "hadamard-folded,F32,1536,16,2e-6", "hadamard-folded,BF16,768,6,3e-2",
       "identity,F32,256,4,2e-6",
-      "identity,BF16,256,4,3e-2", "dense,F32,256,4,2e-6", "dense,BF16,768,12,3e-2"})
+      "identity,BF16,256,4,3e-2", "dense,F32,256,4,2e-6", "dense,BF16,768,12,3e-2",
+      "hadamard-alpha-beta,F32,768,12,2e-6", "signed-hadamard,F32,768,12,2e-6", "random-orthogonal,F32,768,12,1e-5",
+      "random-orthogonal,BF16,768,12,3e-2", "random-orthogonal-alpha-beta,BF16,768,12,3e-2", "padded-hadamard,F32,768,12,1e-5",
+      "padded-hadamard,BF16,2560,20,3e-2", "padded-hadamard,F32,300,3,1e-5", "block-diagonal,F32,768,12,1e-5",
+      "block-diagonal,BF16,768,12,3e-2", "low-rank,F32,768,12,1e-5", "low-rank,BF16,768,12,3e-2"})
   void soItIsOnTheGpu(String projection, Dtype dtype, int width, int heads, double tolerance) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     compare(Device.CUDA, projection, dtype, width, heads, tolerance);

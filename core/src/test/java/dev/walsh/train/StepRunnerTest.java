@@ -41,7 +41,8 @@ final class StepRunnerTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"dense,F32,1e-5", "hadamard,F32,1e-5", "hadamard,BF16,2e-3"})
+  @CsvSource({"dense,F32,1e-5", "hadamard,F32,1e-5", "hadamard,BF16,2e-3", "random-orthogonal,BF16,2e-3",
+      "padded-hadamard,BF16,2e-3", "block-diagonal:2,BF16,2e-3", "low-rank,BF16,2e-3"})
   void aGraphAndItsOperatorsGiveTheSameLosses(String projection, Dtype dtype, double tolerance) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     var plain = losses(projection, Device.CUDA, dtype, Execution.PLAIN, 20);

@@ -41,9 +41,9 @@ public final class TinyRun {
   }
 
   /** Of 6 steps, validated and saved after every 2, all checkpoints kept; large steps, so that every weight moves. */
-  public static RunPlan plan(Path data, Projection projection) {
+  public static RunPlan plan(Path data, ModelConfig model) {
     var training = new TrainConfig(6 * 64, 64, 4, 16, 0.03, 0.5, 0, 0.9, 0.95, 0.1, 1, 7);
-    return new RunPlan(MODEL.with(projection), training, "f32", data.toString(), null, 2, 160, 2, 9);
+    return new RunPlan(model, training, "f32", data.toString(), null, 2, 160, 2, 9);
   }
 
   /** A recipe of {@code steps} steps of two passes of two sequences each. */
@@ -58,9 +58,14 @@ public final class TinyRun {
 
   /** Trains {@code parent/NAME} and returns it. */
   public static Path train(Path parent, String name, Projection projection) {
+    return train(parent, name, MODEL.with(projection));
+  }
+
+  /** Trains a model of {@link #MODEL}'s kind in {@code parent/NAME} and returns it. */
+  public static Path train(Path parent, String name, ModelConfig model) {
     var run = parent.resolve(name);
     try (var interruption = Interruption.listen()) {
-      var unused = new TrainingRun(plan(data(parent), projection), run, Device.CPU, Ranks.alone(), 1e12, _ -> {}).run(false, interruption);
+      var unused = new TrainingRun(plan(data(parent), model), run, Device.CPU, Ranks.alone(), 1e12, _ -> {}).run(false, interruption);
     }
     return run;
   }

@@ -38,14 +38,15 @@ final class TrainingRunTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"dense,f32", "hadamard,f32", "hadamard,bf16", "hadamard-folded,f32", "identity,bf16"})
+  @CsvSource({"dense,f32", "hadamard,f32", "hadamard,bf16", "hadamard-folded,f32", "identity,bf16", "signed-hadamard,f32",
+      "random-orthogonal,bf16", "padded-hadamard,bf16", "block-diagonal:2,f32", "low-rank,bf16", "hadamard-beta@alpha=1,f32"})
   void aResumedRunRepeatsTheLossesToTheLastBit(String projection, String dtype) throws IOException {
     var plan = TinyRun.plan(data, projection, dtype, 30);
-    var whole = folder.resolve("whole-" + projection + dtype);
+    var whole = folder.resolve("whole-" + projection.replace(':', '-') + dtype);
     assertThat(run(plan, whole, false).finished()).isTrue();
 
     // As a crash after step 20 would leave it: the log is ahead of the last checkpoint, which is that of step 10.
-    var cut = TinyRun.copy(whole, folder.resolve("cut-" + projection + dtype));
+    var cut = TinyRun.copy(whole, folder.resolve("cut-" + projection.replace(':', '-') + dtype));
     for (var step : List.of("step-00000020", "step-00000030")) TinyRun.delete(cut.resolve(step));
     assertThat(run(plan, cut, true).step()).isEqualTo(30);
     assertThat(figures(cut)).hasSize(33).isEqualTo(figures(whole));

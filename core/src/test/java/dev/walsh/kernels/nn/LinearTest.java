@@ -63,6 +63,19 @@ final class LinearTest {
   }
 
   @Test
+  void aFixedMatrixHasNoGradient() {
+    try (var scope = Scope.open()) {
+      var x = random(2, 5, 24).set_requires_grad(true);
+      var weight = random(40, 24);
+      var upstream = random(2, 5, 40);
+      assertThat(Linear.isOurs(x, weight)).isTrue();
+      Linear.apply(x, weight).mul(upstream).sum().backward();
+      assertClose(x.grad(), exact(upstream, false).matmul(exact(weight, false)));
+      assertThat(weight.grad().defined()).isFalse();
+    }
+  }
+
+  @Test
   void aProductIsCaptured() {
     try (var scope = Scope.withoutGradients()) {
       var left = random(64, 32);
