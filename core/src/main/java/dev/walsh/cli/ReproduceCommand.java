@@ -11,6 +11,7 @@ import dev.walsh.study.findings.BesideThePaper;
 import dev.walsh.study.paper.Counted;
 import dev.walsh.study.paper.Published;
 import dev.walsh.study.plan.StudyPlan;
+import dev.walsh.train.Interruption;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -122,8 +123,11 @@ public final class ReproduceCommand implements Callable<Integer> {
         spec.commandLine().getParent().getParseResult().originalArgs());
     var say = spec.commandLine().getErr();
     var into = folder.resolve("study");
-    var outcome = new StudyJob(plan, text, folder, data, tasksFolder, into).run(plan.cells(), place, false, Double.POSITIVE_INFINITY, say);
-    return outcome.interrupted() ? null : into;
+    try (var interruption = Interruption.listen()) {
+      var outcome = new StudyJob(plan, text, folder, data, tasksFolder, into).run(plan.cells(), place, false, Double.POSITIVE_INFINITY,
+          interruption, say);
+      return outcome.interrupted() ? null : into;
+    }
   }
 
   private void show(List<Section> sections, PrintWriter to) {
