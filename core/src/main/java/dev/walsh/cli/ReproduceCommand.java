@@ -11,6 +11,7 @@ import dev.walsh.study.findings.BesideThePaper;
 import dev.walsh.study.paper.Counted;
 import dev.walsh.study.paper.Published;
 import dev.walsh.study.plan.StudyPlan;
+import dev.walsh.train.Interruption;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -121,10 +122,12 @@ public final class ReproduceCommand implements Callable<Integer> {
     var place = new Place(device, compute.dtype(device), Hardware.probe().banner(device.toString()),
         spec.commandLine().getParent().getParseResult().originalArgs());
     var say = spec.commandLine().getErr();
-    say.println(place.banner());
     var into = folder.resolve("study");
-    var outcome = new StudyJob(plan, text, folder, data, tasksFolder, into).run(plan.cells(), place, false, Double.POSITIVE_INFINITY, say);
-    return outcome.interrupted() ? null : into;
+    try (var interruption = Interruption.listen()) {
+      var outcome = new StudyJob(plan, text, folder, data, tasksFolder, into).run(plan.cells(), place, false, Double.POSITIVE_INFINITY,
+          interruption, say);
+      return outcome.interrupted() ? null : into;
+    }
   }
 
   private void show(List<Section> sections, PrintWriter to) {

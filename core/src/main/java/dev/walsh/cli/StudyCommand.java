@@ -10,6 +10,7 @@ import dev.walsh.study.cells.StudyRun;
 import dev.walsh.study.findings.StudyReport;
 import dev.walsh.study.plan.Cell;
 import dev.walsh.study.plan.StudyPlan;
+import dev.walsh.train.Interruption;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
@@ -85,12 +86,13 @@ public final class StudyCommand implements Callable<Integer> {
     var device = compute.device();
     var place = new Place(device, compute.dtype(device), Hardware.probe().banner(device.toString()),
         spec.commandLine().getParent().getParseResult().originalArgs());
-    say.println(place.banner());
     var job = new StudyJob(plan, StudyPlan.bytes(file), Disk.parent(file), data, tasksFolder, out);
-    var outcome = job.run(cells, place, keepWeights, minutes == null ? Double.POSITIVE_INFINITY : minutes, say);
-    report(outcome, cells.size(), spec.commandLine().getOut());
-    report(spec.commandLine().getOut());
-    return outcome.interrupted() ? INTERRUPTED : 0;
+    try (var interruption = Interruption.listen()) {
+      var outcome = job.run(cells, place, keepWeights, minutes == null ? Double.POSITIVE_INFINITY : minutes, interruption, say);
+      report(outcome, cells.size(), spec.commandLine().getOut());
+      report(spec.commandLine().getOut());
+      return outcome.interrupted() ? INTERRUPTED : 0;
+    }
   }
 
   private static void list(StudyPlan plan, List<Cell> cells, CellStore store, PrintWriter to) {

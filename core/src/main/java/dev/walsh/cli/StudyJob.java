@@ -32,9 +32,11 @@ import org.jspecify.annotations.Nullable;
  */
 record StudyJob(StudyPlan plan, byte[] text, Path base, @Nullable Path data, @Nullable Path tasksFolder, Path out) {
   /** Trains cells; tasks and texts that are missing are told before anything is trained. */
-  StudyRun.Outcome run(List<Cell> cells, Place place, boolean keepWeights, double minutes, PrintWriter say) throws InterruptedException {
+  StudyRun.Outcome run(List<Cell> cells, Place place, boolean keepWeights, double minutes, Interruption interruption,
+      PrintWriter say) throws InterruptedException {
     var tasks = tasks(cells);
-    try (var corpora = corpora(plan.data(), say); var interruption = Interruption.listen()) {
+    say.println(place.banner());
+    try (var corpora = corpora(plan.data(), say)) {
       keepPlan();
       return new StudyRun(plan, cells, new CellStore(out), corpora, tasks, place, keepWeights, minutes, line -> {
         say.println(line);

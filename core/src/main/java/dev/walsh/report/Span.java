@@ -1,5 +1,7 @@
 package dev.walsh.report;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +17,11 @@ public record Span(String text, @Nullable Double value) {
   /** A number as the format writes it, for instance 12.35M for 12 345 678 under {@link Format#COUNT}. */
   public static Span of(double value, Format format) {
     return new Span(format.text(value), value);
+  }
+
+  /** A number that somebody chose, such as a learning rate: to three digits, without zeros at the end. */
+  public static Span chosen(double value) {
+    return new Span(BigDecimal.valueOf(value).round(new MathContext(3)).stripTrailingZeros().toPlainString(), value);
   }
 
   /** A difference with its sign: +0.0192, −0.5, 0.00. */

@@ -35,7 +35,7 @@ final class CellRun implements AutoCloseable {
   private static final int TRAIN_READINGS = 200;
   /** Validating costs a third of training a token, so the curve's validations take at most a seventh of the time. */
   private static final int TRAINING_TOKENS_A_VALIDATION_TOKEN = 40;
-  private static final long LEAST_CURVE_TOKENS = 8192;
+  private static final long LEAST_CURVE_TOKENS = 4096;
   private static final long MOST_CURVE_TOKENS = 131_072;
   private static final int FINAL_VALIDATION = 4;
   /** Steps after which memory is taken as it will stay: kernels are chosen, and the graph is captured. */

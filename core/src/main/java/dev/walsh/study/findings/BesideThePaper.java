@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /** Table 4 and Figure 4 of the paper beside what a study found, at whatever scale that was. */
@@ -50,7 +51,7 @@ public final class BesideThePaper {
         int which = arm;
         rows.add(row(Stream.of(Cell.of(model).strong(), Cell.of("paper, one seed"), Cell.of(ARMS.get(arm))), tasks.stream().map(task -> {
           var pair = of.get(task);
-          return pair == null ? Cell.none() : Cell.of(pair.get(which), Format.PLAIN);
+          return pair == null ? Cell.none() : Cell.of(percent(pair.get(which)));
         })));
       }
     });
@@ -77,8 +78,12 @@ public final class BesideThePaper {
   private static Cell cell(TaskScores of, String arm) {
     var score = of.arms().get(arm);
     if (score == null) return Cell.none();
-    var cell = Cell.of(100 * score.mean(), Format.PLAIN).note(new Span("±%.1f".formatted(100 * score.error()), 100 * score.error()));
+    var cell = Cell.of(percent(100 * score.mean())).note(new Span("±" + percent(100 * score.error()).text(), 100 * score.error()));
     return of.tells() ? cell : cell.muted();
+  }
+
+  private static Span percent(double value) {
+    return new Span(String.format(Locale.ROOT, "%.1f", value), value);
   }
 
   /** Figure 4: the losses, the gap and the exponents. */

@@ -24,6 +24,13 @@ final class Claims {
   private static final double ATTENTION_SHARE = 0.25;
   private static final double ATTENTION_TOLERANCE = 0.01;
 
+  /** How verdicts come about, for the reader. */
+  static final String RULES = "A verdict follows from 95% t-intervals over seeds: supported where they lie on the claimed side at every size, not"
+      + " supported where one lies on the other, undecided otherwise, and where there is one seed. A loss is lower if its interval lies below zero;"
+      + " one within ±" + EQUAL + " nats is equal, hence not lower. An accuracy is comparable if its interval stays above −" + COMPARABLE
+      + "; tasks on which dense is less than three standard errors above chance do not count. Exponents differ if the bootstrap interval of"
+      + " their difference excludes zero.";
+
   private final List<Setting> settings;
   private final ScalingLaws laws;
 
@@ -77,7 +84,7 @@ final class Claims {
 
   private Claim scaling() {
     var statement = "The loss falls more steeply with compute";
-    var paper = "Fig. 4: exponents 0.072/0.072, 0.092/0.090, 0.086/0.083 (Hadamard/dense)";
+    var paper = "Fig. 4: exponents 0.072, 0.092, 0.086; dense 0.072, 0.090, 0.083";
     var law = law(HADAMARD);
     var dense = law(Arm.BASELINE);
     if (law == null || dense == null) {

@@ -31,7 +31,8 @@ record Setting(Shape shape, Sizes dense, long tokens, int batchTokens, Map<Strin
   /** The preset's name, or the parameters of the dense model. */
   String size() {
     var preset = shape.preset();
-    return preset == null ? Math.round(dense.parameters() / 1e6) + "M" : preset;
+    if (preset != null) return preset;
+    return dense.parameters() < 1e6 ? Format.COUNT.text(dense.parameters()) : Math.round(dense.parameters() / 1e6) + "M";
   }
 
   List<Run> runs(String arm) {

@@ -42,9 +42,9 @@ final class SettingSection {
     var blocks = new ArrayList<Block>(List.of(section.reached(), section.taken(), section.texts()));
     var pairs = section.isoParameters();
     if (!pairs.rows().isEmpty()) blocks.add(pairs);
-    blocks.add(Columns.of(section.curves("Loss by tokens", Budget.TOKENS, Axis.log("training tokens", "", Format.COUNT)),
-        section.curves("Loss by compute", Budget.FLOPS, Axis.log("training compute", "FLOPs", Format.COUNT)),
-        section.curves("Loss by time", Budget.SECONDS, Axis.log("training time", "", Format.SECONDS)), section.gaps()));
+    blocks.add(Columns.of(section.gaps(), section.curves("Loss by tokens", Budget.TOKENS, Axis.log("training tokens", "", Format.COUNT))));
+    blocks.add(Columns.of(section.curves("Loss by compute", Budget.FLOPS, Axis.log("training compute", "FLOPs", Format.COUNT)),
+        section.curves("Loss by time", Budget.SECONDS, Axis.log("training time", "", Format.SECONDS))));
     blocks.addAll(section.crossings());
     return new Section(setting.name(), blocks);
   }
@@ -88,7 +88,7 @@ final class SettingSection {
   }
 
   private Cell rate(String arm) {
-    return runs(arm).isEmpty() ? Cell.none() : Cell.of(runs(arm).getFirst().record().training().learningRate(), Format.PLAIN);
+    return runs(arm).isEmpty() ? Cell.none() : Cell.of(Span.chosen(runs(arm).getFirst().record().training().learningRate()));
   }
 
   private Table taken() {
@@ -144,7 +144,7 @@ final class SettingSection {
       double parameters = mean(arm, run -> (double) run.record().sizes().parameters());
       double others = mean(other, run -> (double) run.record().sizes().parameters());
       table = table.row(Cell.of(arm).strong(), Cell.of(other),
-          Cell.of(parameters, Format.COUNT).note(new Span("%+.2f%%".formatted(100 * (parameters / others - 1)), parameters / others - 1)),
+          Cell.of(parameters, Format.COUNT).note(Span.percent(parameters / others - 1)),
           Words.cell(paired.difference(), 4));
     }
     return table;

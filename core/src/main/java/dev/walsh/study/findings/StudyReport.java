@@ -2,6 +2,7 @@ package dev.walsh.study.findings;
 
 import dev.walsh.config.Json;
 import dev.walsh.report.Axis;
+import dev.walsh.report.Block;
 import dev.walsh.report.Cell;
 import dev.walsh.report.Column;
 import dev.walsh.report.Columns;
@@ -49,35 +50,50 @@ public final class StudyReport {
     return new StudyReport(Results.read(out));
   }
 
-  /** A verdict a claim of the paper. */
+  /** A verdict a claim of the paper, and why. */
   public Table claims() {
     var table = Table.of("The paper's claims", Column.text("claim"), Column.text("in the paper"), Column.text("verdict"),
         Column.text("because"));
     for (var claim : claims) {
-      var verdict = Cell.of(claim.finding().toString());
-      // Cells hold one run of text; each number stands in the tables below with its value.
-      table = table.row(Cell.of(claim.statement()), Cell.of(claim.paper()), claim.finding() == Finding.UNDECIDED
-          ? verdict.muted()
-          : verdict.strong(), Cell.of(claim.because().toString()));
+      table = table.row(Cell.of(claim.statement()), Cell.of(claim.paper()), verdict(claim), Cell.of(claim.because().toString()));
     }
     return table;
   }
 
-  /** Where every arm of every setting stands against dense at the end, a line a setting. */
+  private static Cell verdict(Claim claim) {
+    var verdict = Cell.of(claim.finding().toString());
+    return claim.finding() == Finding.UNDECIDED ? verdict.muted() : verdict.strong();
+  }
+
+  /** The same for a page: a table that fits it, and the numbers that decide, each with its value. */
+  private Section verdicts() {
+    var table = Table.of("The paper's claims", Column.text("claim"), Column.text("verdict"), Column.text("in the paper"));
+    var because = new ArrayList<Block>();
+    for (var claim : claims) {
+      table = table.row(Cell.of(claim.statement()), verdict(claim), Cell.of(claim.paper()));
+      var reason = Text.of(claim.statement() + " (" + claim.finding() + "): ");
+      for (var span : claim.because().spans()) reason = reason.then(span);
+      because.add(reason.then("."));
+    }
+    because.addFirst(table);
+    because.add(Text.of(Claims.RULES));
+    return new Section("Verdicts", because);
+  }
+
+  /** Where Hadamard stands against dense at the end of every setting, and how many claims hold. */
   public Text summary() {
     var text = Text.of("");
     for (var setting : settings) {
-      for (var arm : setting.others()) {
-        var paired = Paired.atEqualTokens(setting, arm, Arm.BASELINE);
-        if (!arm.equals("hadamard") || !paired.isKnown()) continue;
-        text = Words.interval(text.then((text.toString().isEmpty() ? "Hadamard ends " : "; ")), paired.difference(), 4)
-            .then(" nats a token from dense at " + setting.name());
-      }
+      var paired = Paired.atEqualTokens(setting, "hadamard", Arm.BASELINE);
+      if (!paired.isKnown()) continue;
+      text = text.then((text.toString().isEmpty() ? "Against dense, Hadamard ends " : "; ") + "at " + setting.name() + " ");
+      text = Words.interval(text, paired.difference(), 4);
     }
     var counted = claims.stream().collect(Collectors.groupingBy(Claim::finding, Collectors.counting()));
-    return text.then(text.toString().isEmpty() ? "Of " : ". Of ").then(claims.size() + " claims of the paper, "
-        + counted.getOrDefault(Finding.SUPPORTED, 0L) + " are supported here, " + counted.getOrDefault(Finding.NOT_SUPPORTED, 0L)
-        + " are not, and " + counted.getOrDefault(Finding.UNDECIDED, 0L) + " stay undecided.");
+    return text
+        .then((text.toString().isEmpty() ? "" : " nats a token. ") + "Of " + claims.size() + " claims of the paper this study supports "
+            + counted.getOrDefault(Finding.SUPPORTED, 0L) + ", does not support " + counted.getOrDefault(Finding.NOT_SUPPORTED, 0L)
+            + ", and leaves " + counted.getOrDefault(Finding.UNDECIDED, 0L) + " undecided.");
   }
 
   /** Writes the page, and beside it every table as CSV and every plot as SVG; returns the page's path. */
@@ -121,7 +137,7 @@ public final class StudyReport {
 
   List<Section> sections() {
     var sections = new ArrayList<Section>();
-    sections.add(Section.of("Verdicts", claims()));
+    sections.add(verdicts());
     settings.forEach(setting -> sections.add(SettingSection.of(setting)));
     results.sweeps().forEach(sweep -> sections.add(rates(sweep)));
     sections.add(scaling());
@@ -146,10 +162,10 @@ public final class StudyReport {
         table = table.row(Cell.of(arm).strong(), Cell.none(), Cell.none(), Cell.none(), Cell.none(), Cell.none(), Cell.of("no run yet"));
         continue;
       }
-      var diverged = found.rates().stream().filter(Sweep.Rate::isDiverged).map(r -> Format.PLAIN.text(r.learningRate())).collect(Collectors
+      var diverged = found.rates().stream().filter(Sweep.Rate::isDiverged).map(r -> Span.chosen(r.learningRate()).text()).collect(Collectors
           .joining(", "));
-      table = table.row(Cell.of(arm).strong(), Cell.of(found.best().learningRate(), Format.PLAIN), Cell.of(found.best().loss(),
-          Format.PLAIN), Cell.of(found.low(), Format.PLAIN), Cell.of(found.high(), Format.PLAIN),
+      table = table.row(Cell.of(arm).strong(), Cell.of(Span.chosen(found.best().learningRate())), Cell.of(found.best().loss(),
+          Format.PLAIN), Cell.of(Span.chosen(found.low())), Cell.of(Span.chosen(found.high())),
           diverged.isEmpty()
               ? Cell.none()
               : Cell.of(diverged),

@@ -28,7 +28,6 @@ public final class Counted {
   /** The width at which Table 1's formulas are worked out. */
   private static final int WIDTH = 768;
   private static final int HEADS = 12;
-  private static final double LARGEST_RECIPE = 2000;
 
   private final Published published;
 
@@ -97,16 +96,19 @@ public final class Counted {
               ? Cell.of(recipe.batchTokens(), Format.COUNT)
               : Cell
                   .none(),
-          orNone(size.batchTokens()), trained ? Cell.of(recipe.learningRate(), Format.PLAIN) : Cell.none(), orNone(size
-              .learningRate()));
+          orNone(size.batchTokens()), trained ? Cell.of(Span.chosen(recipe.learningRate())) : Cell.none(), rate(size.learningRate()));
     }
     return Section.of("Table 2", table,
         Text.of("The paper trained the first three; of the others it says neither layers nor heads, and these "
             + "are inferred from the counts."));
   }
 
-  private static Cell orNone(@Nullable Number value) {
-    return value == null ? Cell.none() : Cell.of(value.doubleValue(), value.doubleValue() > LARGEST_RECIPE ? Format.COUNT : Format.PLAIN);
+  private static Cell orNone(@Nullable Integer tokens) {
+    return tokens == null ? Cell.none() : Cell.of(tokens, Format.COUNT);
+  }
+
+  private static Cell rate(@Nullable Double learningRate) {
+    return learningRate == null ? Cell.none() : Cell.of(Span.chosen(learningRate));
   }
 
   /** Figure 3: operations of a dense projection and of the transform by width. */

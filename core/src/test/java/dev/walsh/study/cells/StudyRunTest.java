@@ -19,7 +19,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,6 +44,17 @@ final class StudyRunTest {
   private CellStore store;
   private Corpora corpora;
   private final List<String> said = Collections.synchronizedList(new ArrayList<>());
+
+  /** Models this small lose more by threads that wait for each other than they gain. */
+  @BeforeAll
+  static void oneThread() {
+    Device.setThreads(1);
+  }
+
+  @AfterAll
+  static void allThreadsAgain() {
+    Device.setThreads(Runtime.getRuntime().availableProcessors());
+  }
 
   @BeforeEach
   void open() throws IOException {
