@@ -26,6 +26,10 @@ import org.jspecify.annotations.Nullable;
 final class SettingSection {
   /** The share of the training from which on curves are drawn; before it, all losses fall from that of an untrained model. */
   private static final double DRAWN_FROM = 0.05;
+  /** The same for gaps, which are wide while the learning rate still rises. */
+  private static final double GAPS_DRAWN_FROM = 0.2;
+  /** Seeds from which on a gap's interval is drawn; that of two is wider than all there is to see. */
+  private static final int SEEDS_OF_A_BAND = 3;
   /** Pairs of about equal parameters. */
   private static final List<List<String>> ISO_PARAMETERS = List.of(List.of("reinvest-width", "dense"), List.of("reinvest-depth", "dense"),
       List.of("hadamard", "dense-small"), List.of("identity", "dense-small"), List.of("identity-query", "hadamard"));
@@ -39,13 +43,16 @@ final class SettingSection {
 
   static Section of(Setting setting) {
     var section = new SettingSection(setting);
+    if (setting.arms().values().stream().allMatch(List::isEmpty)) {
+      return new Section(setting.name(), List.of(Text.of("No cell of " + String.join(", ", setting.arms().keySet()) + " has run yet.")));
+    }
     var blocks = new ArrayList<Block>(List.of(section.reached(), section.taken(), section.texts()));
     var pairs = section.isoParameters();
     if (!pairs.rows().isEmpty()) blocks.add(pairs);
     blocks.add(Columns.of(section.gaps(), section.curves("Loss by tokens", Budget.TOKENS, Axis.log("training tokens", "", Format.COUNT))));
     blocks.add(Columns.of(section.curves("Loss by compute", Budget.FLOPS, Axis.log("training compute", "FLOPs", Format.COUNT)),
         section.curves("Loss by time", Budget.SECONDS, Axis.log("training time", "", Format.SECONDS))));
-    blocks.addAll(section.crossings());
+    blocks.add(section.crossings());
     return new Section(setting.name(), blocks);
   }
 
@@ -165,31 +172,29 @@ final class SettingSection {
     for (var arm : setting.arms().keySet()) {
       // Dense keeps its place, and with it every arm its colour; its line is the axis.
       var gap = Gap.of(setting, arm, Arm.BASELINE);
-      var shown = gap.points().stream().filter(p -> p.tokens() >= DRAWN_FROM * setting.tokens()).toList();
-      series.add(Series.of(arm, shown.stream().map(p -> new Point(p.tokens(), p.difference().mean())).toList()).band(
-          arm.equals(Arm.BASELINE)
-              ? List.of()
-              : shown.stream().map(p -> new Spread(p.tokens(), p.difference().low(), p.difference().high())).toList()));
+      var shown = gap.points().stream().filter(p -> p.tokens() >= GAPS_DRAWN_FROM * setting.tokens()).toList();
+      boolean banded = !arm.equals(Arm.BASELINE) && runs(arm).size() >= SEEDS_OF_A_BAND;
+      series.add(Series.of(arm, shown.stream().map(p -> new Point(p.tokens(), p.difference().mean())).toList())
+          .band(
+              banded ? shown.stream().map(p -> new Spread(p.tokens(), p.difference().low(), p.difference().high())).toList() : List.of()));
     }
     return Plot.of("Gap to dense", Axis.log("training tokens", "", Format.COUNT), Axis.linear("loss less that of dense", "nats/token",
         Format.PLAIN), series);
   }
 
-  private List<Text> crossings() {
-    var found = new ArrayList<Text>();
+  private Table crossings() {
+    var table = Table.of("Since when an arm is on its side of dense; proven where the intervals before and after exclude zero",
+        Column.text("arm"),
+        Column.text("side"), Column.number("since", "tokens"), Column.text("proven"));
     for (var arm : setting.others()) {
       var gap = Gap.of(setting, arm, Arm.BASELINE);
       if (gap.points().isEmpty()) continue;
       var crossing = gap.crossing();
-      var last = gap.points().getLast();
-      var now = last.difference().mean() < 0 ? "below" : "above";
-      var text = Text.of("The gap of " + arm + " to dense ");
-      text = crossing == null
-          ? text.then("never changed its sign: " + now + " dense from the first validation on.")
-          : text.then("last changed its sign at ").then(Span.of(crossing.tokens(), Format.COUNT)).then(" tokens, to " + now + " dense"
-              + (crossing.isProven() ? "; the intervals on both sides exclude zero." : "; the seeds do not tell it from noise."));
-      found.add(text);
+      var side = gap.points().getLast().difference().mean() < 0 ? "below" : "above";
+      table = table.row(Cell.of(arm).strong(), Cell.of(side),
+          crossing == null ? Cell.of("the beginning") : Cell.of(crossing.tokens(), Format.COUNT),
+          crossing == null ? Cell.none() : Cell.of(crossing.isProven() ? "yes" : "no"));
     }
-    return found;
+    return table;
   }
 }
