@@ -87,10 +87,12 @@ public final class StudyRun {
           tooLong++;
         } else {
           progressed = claimed(cell, i, rate, interruption);
-          if (!progressed) busy++;
+          if (!progressed && !interruption.isRequested()) busy++;
         }
       }
-      if (interruption.isRequested()) return new Outcome(finished, busy, tooLong, waiting, true);
+      if (interruption.isRequested()) {
+        return new Outcome((int) cells.stream().filter(store::isFinished).count(), busy, tooLong, waiting, true);
+      }
       if (progressed) continue;
       // Others may finish what a learning rate depends on.
       if (waiting == 0 || busy == 0 || now() > deadline) return new Outcome(finished, busy, tooLong, waiting, false);
