@@ -72,13 +72,19 @@ final class Claim implements AutoCloseable {
 
   private static boolean isDead(Path file) throws IOException {
     try {
-      if (Json.LINE.readValue(Files.readString(file), Holder.class).isKnownDead()) return true;
+      return isKnownDead(file) || Duration.between(Files.getLastModifiedTime(file).toInstant(), now(Disk.parent(file))).compareTo(DEAD) > 0;
     } catch (NoSuchFileException gone) {
       return false;
+    }
+  }
+
+  private static boolean isKnownDead(Path file) throws IOException {
+    try {
+      return Json.LINE.readValue(Files.readString(file), Holder.class).isKnownDead();
     } catch (JacksonException justBegun) {
       // Created and not yet written, or cut off in between: its time decides.
+      return false;
     }
-    return Duration.between(Files.getLastModifiedTime(file).toInstant(), now(Disk.parent(file))).compareTo(DEAD) > 0;
   }
 
   /** The time by the clock of the folder's file system, which may be another machine's. */
