@@ -1,13 +1,13 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.ModelConfig;
+import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection.Mix;
 import dev.walsh.files.Disk;
-import dev.walsh.kernels.wht.HadamardFactors;
+import dev.walsh.model.FixedMatrix;
 import dev.walsh.model.Folding;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
-import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -73,9 +73,11 @@ public final class LlamaExport {
     put(to + "input_layernorm.weight", ours.tensor(from + "attn_norm.gain"));
     var qkv = qkv(from + "attn.qkv.weight");
     int width = config.width();
-    put(to + "self_attn.q_proj.weight", qkv.narrow(0, 0, width));
-    put(to + "self_attn.k_proj.weight", qkv.narrow(0, width, width));
-    put(to + "self_attn.v_proj.weight", qkv.narrow(0, 2L * width, width));
+    long keys = qkv.size(0) - 2L * width;
+    put(to + "self_attn.q_proj.weight",
+        config.query() == Query.LEARNED ? qkv.narrow(0, 0, width) : torch.eye(width, Device.CPU.options(Dtype.F32)));
+    put(to + "self_attn.k_proj.weight", qkv.narrow(0, keys, width));
+    put(to + "self_attn.v_proj.weight", qkv.narrow(0, keys + width, width));
     put(to + "self_attn.o_proj.weight", outputProjection(from + "attn.out.", mix));
     if (config.projection().beta()) {
       for (var name : new String[] {"q", "k", "v"}) put(to + "self_attn." + name + "_proj.bias", zeros(width));
@@ -96,7 +98,7 @@ public final class LlamaExport {
 
   /** diag(alpha) Mᵀ, (out,in), computed in float64. */
   private Tensor outputProjection(String from, @Nullable Tensor fixedMix) {
-    var weight = fixedMix == null ? ours.tensor(from + "weight") : fixedMix;
+    var weight = fixedMix == null ? learnedMix(from) : fixedMix;
     if (!config.projection().alpha()) return weight;
     try (var scope = Scope.withoutGradients()) {
       var alpha = ours.tensor(from + "alpha").to(Dtype.F64.scalarType()).unsqueeze(1);
@@ -104,14 +106,19 @@ public final class LlamaExport {
     }
   }
 
+  /** Mᵀ where M is made of weights; a product of two in float64. */
+  private Tensor learnedMix(String from) {
+    return switch (config.projection().mix()) {
+      case BLOCK_DIAGONAL -> torch.block_diag(ours.tensor(from + "weight").unbind(0));
+      case LOW_RANK -> torch.matmul(ours.tensor(from + "up.weight").to(Dtype.F64.scalarType()),
+          ours.tensor(from + "down.weight").to(Dtype.F64.scalarType()));
+      default -> ours.tensor(from + "weight");
+    };
+  }
+
   /** Mᵀ in float64 where M is no weight, and the same in every layer. */
   private @Nullable Tensor fixedMix() {
-    long width = config.width();
-    return switch (config.projection().mix()) {
-      case DENSE -> null;
-      case HADAMARD, HADAMARD_FOLDED -> Memory.tensor(HadamardFactors.of(config.width(), config.heads()).dense(), width, width).t();
-      case IDENTITY -> torch.eye(width, Device.CPU.options(Dtype.F64));
-    };
+    return config.projection().mix().isLearned() ? null : FixedMatrix.of(config);
   }
 
   private static Tensor zeros(long size) {

@@ -85,7 +85,8 @@ public record SavedModel(Path folder, RunState state) {
   public Loaded load(Device device, Dtype dtype) {
     var weights = Weights.toBeLoaded(device, dtype);
     try (var saved = weights()) {
-      boolean folds = state.model().projection().mix() == Mix.HADAMARD;
+      var mix = state.model().projection().mix();
+      boolean folds = mix.isHadamard() && mix != Mix.HADAMARD_FOLDED;
       var folding = folds ? new Folding(state.model()) : null;
       var model = new Gpt(folding == null ? state.model() : folding.folded(), weights);
       Weights.check(saved.tensors(), weights.masters(),

@@ -2,7 +2,6 @@ package dev.walsh.cli;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
-import dev.walsh.config.Projection;
 import dev.walsh.config.Recipe;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
@@ -18,6 +17,7 @@ import dev.walsh.report.Column;
 import dev.walsh.report.Format;
 import dev.walsh.report.Span;
 import dev.walsh.report.Table;
+import dev.walsh.study.Arm;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Ranks;
@@ -51,7 +51,7 @@ public final class BenchTrainCommand implements Callable<Integer> {
   @Option(names = "--model", paramLabel = "PRESET|FILE.json", split = ",", defaultValue = "124M", description = "The shapes (default: ${DEFAULT-VALUE}).")
   private List<String> models = List.of();
 
-  @Option(names = "--projection", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard", description = "The output projections (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--projection", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard", completionCandidates = ArmNames.class, description = "The output projections, or what else 'walsh train --projection' takes (default: ${DEFAULT-VALUE}).")
   private List<String> projections = List.of();
 
   @Option(names = "--batch", paramLabel = "B", split = ",", defaultValue = "4", description = "Sequences of a step, for each shape or for all (default: ${DEFAULT-VALUE}).")
@@ -94,7 +94,7 @@ public final class BenchTrainCommand implements Callable<Integer> {
     KernelBench.requireJson(out);
     var executions = graphs.stream().map(BenchTrainCommand::execution).toList();
     var shapes = models.stream().map(ModelConfig::parse).toList();
-    var arms = projections.stream().map(Projection::named).toList();
+    var arms = shapes.stream().map(shape -> projections.stream().map(name -> Arm.named(shape, name)).toList()).toList();
     var device = compute.device();
     var dtype = compute.dtype(device);
     var at = sharing.rendezvous(device, System.getenv());
@@ -112,7 +112,7 @@ public final class BenchTrainCommand implements Callable<Integer> {
     }
   }
 
-  private List<Row> rows(List<ModelConfig> shapes, List<Projection> arms, List<Execution> executions, Device device, Dtype dtype,
+  private List<Row> rows(List<ModelConfig> shapes, List<List<Arm>> arms, List<Execution> executions, Device device, Dtype dtype,
       Rates rates, Ranks ranks) throws IOException {
     var rows = new ArrayList<Row>();
     for (int i = 0; i < shapes.size(); i++) {
@@ -120,11 +120,11 @@ public final class BenchTrainCommand implements Callable<Integer> {
       var shape = shapes.get(i);
       int tokens = length == 0 ? shape.context() : length;
       try (var text = Text.open(data, shape.vocabulary())) {
-        for (var arm : arms) {
+        for (var arm : arms.get(i)) {
           for (var execution : executions) {
             var recipe = recipe(shape, batch, tokens);
             var loader = Loader.shuffled(text.dataset.train(), tokens, recipe.seed());
-            var result = TrainBenchmark.run(shape.withContext(tokens).with(arm), recipe, loader, device, dtype, execution, ranks, steps);
+            var result = TrainBenchmark.run(arm.model().withContext(tokens), recipe, loader, device, dtype, execution, ranks, steps);
             rows.add(row(models.get(i), arm, execution, recipe, result, rates, ranks.size(), dtype, device));
           }
         }
@@ -148,12 +148,12 @@ public final class BenchTrainCommand implements Callable<Integer> {
         usual.beta2(), usual.weightDecay(), usual.clip(), 0);
   }
 
-  private static Row row(String model, Projection arm, Execution execution, TrainConfig recipe, TrainBenchmark.Result result, Rates rates,
+  private static Row row(String model, Arm arm, Execution execution, TrainConfig recipe, TrainBenchmark.Result result, Rates rates,
       int ranks, Dtype dtype, Device device) {
     double product = ranks * (dtype == Dtype.BF16 ? rates.bfloat16() : rates.float32());
     double limit = result.flops() / product + result.moved() / rates.copy();
     double memory = device == Device.CUDA ? result.memoryBytes() : PeakMemory.bytes();
-    return new Row(model, recipe.batch(), recipe.length(), arm.toString(), execution == Execution.GRAPH ? "on" : "off",
+    return new Row(model, recipe.batch(), recipe.length(), arm.name(), execution == Execution.GRAPH ? "on" : "off",
         1e3 * result.seconds(), recipe.batchTokens() / result.seconds(), result.flops() / result.seconds() / product,
         limit / result.seconds(), memory / (1 << 20), result.firstLoss(), result.lastLoss(), result.lossError());
   }

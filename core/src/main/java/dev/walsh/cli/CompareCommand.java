@@ -36,7 +36,8 @@ import picocli.CommandLine.Spec;
 
 /** {@code walsh compare}: what replacing the attention output projection does to parameters, speed, memory and loss. */
 @Command(name = "compare", description = "Trains arms side by side on the same text and says what their difference shows.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
-    "", "Without --data the text is the source code of the JDK that runs walsh, as bytes.", "", "Examples:", "  walsh compare",
+    "", ArmNames.HELP, "", "Without --data the text is the source code of the JDK that runs walsh, as bytes.", "", "Examples:",
+    "  walsh compare",
     "  walsh compare --minutes 20 --seeds 5", "  walsh compare --data novel.txt --arms hadamard,identity --out runs/novel"})
 public final class CompareCommand implements Callable<Integer> {
   private static final int INTERRUPTED = 130;
@@ -46,7 +47,7 @@ public final class CompareCommand implements Callable<Integer> {
   @Option(names = "--data", paramLabel = "DIR|TEXT", description = "A dataset, or a text or a folder of texts to take as bytes.")
   private @Nullable Path data;
 
-  @Option(names = "--arms", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard,identity", description = "The output projections (default: ${DEFAULT-VALUE}); dense is always one of them.")
+  @Option(names = "--arms", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard,identity", completionCandidates = ArmNames.class, description = "What is compared, of ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}); dense is always among it.")
   private List<String> arms = List.of();
 
   @Option(names = "--model", paramLabel = "PRESET|FILE.json", defaultValue = "nano", description = "The shape of all arms (default: ${DEFAULT-VALUE}).")
@@ -154,7 +155,7 @@ public final class CompareCommand implements Callable<Integer> {
   private Map<String, String> samples(Path folder, Comparison comparison, Device device) {
     var samples = new LinkedHashMap<String, String>();
     for (var arm : comparison.arms()) {
-      var saved = SavedModel.find(Comparison.folder(folder, arm.name(), 0, seeds), new Choice.Latest(), _ -> {});
+      var saved = SavedModel.find(Comparison.folder(folder, arm, 0, seeds), new Choice.Latest(), _ -> {});
       try (var loaded = saved.load(device, Dtype.F32)) {
         var text = new StringBuilder();
         new Generator(loaded.model(), device, saved.tokenizer(), new Sampler(SAMPLE_TEMPERATURE, 0, 1, 1)).generate("", SAMPLE_TOKENS,

@@ -4,6 +4,7 @@ import dev.walsh.checkpoint.Choice;
 import dev.walsh.checkpoint.LlamaExport;
 import dev.walsh.checkpoint.RunState;
 import dev.walsh.checkpoint.SavedModel;
+import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
 import dev.walsh.tensor.Dtype;
@@ -63,6 +64,7 @@ public final class ExportCommand implements Callable<Integer> {
         LlamaExport.CONFIG, LlamaExport.GENERATION_CONFIG);
     if (config.projection().mix() != Projection.Mix.DENSE)
       to.printf("The %s projection is written out as the dense matrix that it stands for.%n", config.projection());
+    if (config.query() == Query.IDENTITY) to.println("q_proj is the identity matrix, since the queries are the stream itself.");
     if (config.projection().beta()) {
       to.println(
           "Its offset beta is o_proj.bias, under attention_bias: true; a program that ignores that flag, as Jlama 0.8.4 does, computes"

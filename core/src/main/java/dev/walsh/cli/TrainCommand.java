@@ -2,7 +2,6 @@ package dev.walsh.cli;
 
 import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
-import dev.walsh.config.Projection;
 import dev.walsh.config.Recipe;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
@@ -11,6 +10,7 @@ import dev.walsh.data.Loader;
 import dev.walsh.measure.Hardware;
 import dev.walsh.model.Gpt;
 import dev.walsh.ranks.Rendezvous;
+import dev.walsh.study.Arm;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Ranks;
@@ -34,7 +34,8 @@ import picocli.CommandLine.Spec;
 
 /** {@code walsh train}: one model, in a folder of its own, that can be cut off and resumed at any moment. */
 @Command(name = "train", description = "Trains a model on a dataset that 'walsh prepare' made.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
-    "", "Ctrl-C stops after the step, with a checkpoint; --resume goes on, with the same losses to the last bit (CPU).", "", "Examples:",
+    "", ArmNames.HELP, "", "Ctrl-C stops after the step, with a checkpoint; --resume goes on, with the same losses to the last bit (CPU).",
+    "", "Examples:",
     "  walsh train --model nano --data data/book --out runs/nano --minutes 10",
     "  walsh train --model 124M --projection hadamard --data data/web --out runs/h124 --tokens 2.5B",
     "  walsh train --out runs/h124 --resume",
@@ -47,7 +48,7 @@ public final class TrainCommand implements Callable<Integer> {
   @Option(names = "--model", paramLabel = "PRESET|FILE.json", description = "nano, 124M, 354M, 757M, 1.7B, 2.6B, 3.9B, 5.6B, or a file with the fields of a model.")
   private @Nullable String model;
 
-  @Option(names = "--projection", paramLabel = "NAME", description = "The attention output projection: dense, hadamard, hadamard-folded (the same function, trained in other parameters) or identity.")
+  @Option(names = "--projection", paramLabel = "NAME", completionCandidates = ArmNames.class, description = "The attention output projection, or what else is made of the model: ${COMPLETION-CANDIDATES}.")
   private @Nullable String projection;
 
   @Option(names = "--data", paramLabel = "DIR", description = "The dataset.")
@@ -150,10 +151,10 @@ public final class TrainCommand implements Callable<Integer> {
     if (first && RunPlan.exists(out))
       throw new UserError(out + " holds a run already; add --resume to go on with it, or choose another --out");
     var shape = ModelConfig.parse(model);
-    if (projection != null) shape = shape.with(Projection.named(projection));
+    if (projection != null) shape = Arm.named(shape, projection).model();
     try (var dataset = Dataset.open(data)) {
       shape = shape.withVocabulary(dataset.tokenizer().vocabulary());
-      long budget = tokens != null ? tokens : Recipe.tokens(parameters(shape), dataset.train().tokens());
+      long budget = tokens != null ? tokens : Recipe.tokens(Gpt.parameters(shape), dataset.train().tokens());
       var recipe = training.recipe(shape, budget, device == Device.CPU);
       if (recipe.length() > shape.context()) {
         throw new UserError("--length " + recipe.length() + " is longer than the model's context of " + shape.context() + "; shorten it");
@@ -182,14 +183,6 @@ public final class TrainCommand implements Callable<Integer> {
     }
   }
 
-  private static long parameters(ModelConfig shape) {
-    var weights = new Weights(Device.META, Dtype.F32, 0);
-    var unused = new Gpt(shape, weights);
-    long count = weights.elements();
-    weights.close();
-    return count;
-  }
-
   private static void describe(RunPlan plan, int ranks, PrintWriter say) {
     var shape = plan.model();
     var recipe = plan.training();
@@ -198,7 +191,7 @@ public final class TrainCommand implements Callable<Integer> {
     var cost = model.cost(recipe.length());
     var memory = Trainer.footprint(model, weights, recipe, ranks);
     var share = Share.of(recipe, 0, ranks);
-    say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.projection(),
+    say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.attention(),
         shape.layers(), shape.width(), shape.heads(), weights.elements(), cost.training() / 1e6);
     say.printf(Locale.ROOT, "train   %,d tokens in %,d steps of %,d (%s%d × %d sequences of %,d), lr %.2g, %s%n", recipe.tokens(),
         recipe.steps(), recipe.batchTokens(), ranks == 1 ? "" : ranks + " ranks × ", share.passes(), share.microBatch(), recipe.length(),

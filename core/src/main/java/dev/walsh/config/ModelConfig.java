@@ -1,9 +1,11 @@
 package dev.walsh.config;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import dev.walsh.config.Projection.Mix;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import tools.jackson.core.JacksonException;
 
@@ -17,8 +19,22 @@ import tools.jackson.core.JacksonException;
  * @param context the longest sequence trained on, in tokens
  * @param vocabulary number of token ids of the tokenizer; the embedding has {@link #paddedVocabulary()} rows
  * @param projection the attention output projection
+ * @param query what the queries of attention are; learned where a file does not say
  */
-public record ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection) {
+public record ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection, Query query) {
+  /** What a head's queries are made of. */
+  public enum Query {
+    /** A learned matrix of the normed residual stream, as in every transformer. */
+    LEARNED,
+    /** The normed residual stream itself: the control that saves as many parameters as a fixed output projection does, elsewhere. */
+    IDENTITY;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
   /** The epsilon inside RMSNorm's root. */
   public static final double NORM_EPSILON = 1e-5;
   /** The base of RoPE's wavelengths. */
@@ -28,6 +44,7 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
   private static final Map<String, ModelConfig> PRESETS = presets();
 
   public ModelConfig {
+    query = query == null ? Query.LEARNED : query;
     positive("layers", layers);
     positive("width", width);
     positive("heads", heads);
@@ -42,16 +59,33 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
       throw new UserError(
           "width / heads = " + width / heads + " is odd, but RoPE rotates pairs of channels; change width or heads so that it is even");
     }
+    checkSize(projection, width, heads);
+  }
+
+  /** A model with learned queries. */
+  public ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection) {
+    this(layers, width, heads, hidden, context, vocabulary, projection, Query.LEARNED);
+  }
+
+  private static void checkSize(Projection projection, int width, int heads) {
+    if (projection.mix() == Mix.BLOCK_DIAGONAL && heads % projection.sizeAt(width) != 0) {
+      int blocks = projection.sizeAt(width);
+      throw new UserError(projection + " has " + blocks + " blocks of whole heads, which do not divide the " + heads
+          + " heads; use a number of blocks that does, such as block-diagonal:" + nearestDivisor(heads, blocks));
+    }
+    if (projection.mix() == Mix.LOW_RANK && projection.sizeAt(width) > width) {
+      throw new UserError(projection + " has a rank greater than the width of " + width + "; use a smaller one");
+    }
   }
 
   private static void positive(String name, int value) {
     if (value <= 0) throw new UserError("the model's " + name + " is " + value + "; it must be positive");
   }
 
-  private static int nearestDivisor(int width, int heads) {
+  private static int nearestDivisor(int of, int wanted) {
     for (int away = 1;; away++) {
-      if (heads - away > 0 && width % (heads - away) == 0) return heads - away;
-      if (width % (heads + away) == 0) return heads + away;
+      if (wanted - away > 0 && of % (wanted - away) == 0) return wanted - away;
+      if (of % (wanted + away) == 0) return wanted + away;
     }
   }
 
@@ -111,15 +145,33 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     return Math.ceilDiv(vocabulary, 64) * 64;
   }
 
+  /** What attention is, for people: its output projection, and its queries where they are not learned. */
+  @JsonIgnore
+  public String attention() {
+    return projection + (query == Query.LEARNED ? "" : " with queries that are the stream itself");
+  }
+
   public ModelConfig with(Projection projection) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+  }
+
+  public ModelConfig with(Query query) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+  }
+
+  public ModelConfig withLayers(int layers) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+  }
+
+  public ModelConfig withHidden(int hidden) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
   }
 
   public ModelConfig withVocabulary(int vocabulary) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
   }
 
   public ModelConfig withContext(int context) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
   }
 }

@@ -4,7 +4,7 @@ import dev.walsh.kernels.nn.Linear;
 import org.bytedeco.pytorch.Tensor;
 
 /**
- * A learned matrix and its join on the GPU. Where it is trained, the product adds the residual as it writes, and what is left is the norm:
+ * A matrix and its join on the GPU. Where it is trained, the product adds the residual as it writes, and what is left is the norm:
  * a matrix less to write and to read. What it is applied to is the product's input.
  */
 final class CudaProductJoin implements FusedJoin {

@@ -57,6 +57,15 @@ public final class Gpt {
     return config;
   }
 
+  /** The number of trainable scalars of a model, which is not made. */
+  public static long parameters(ModelConfig config) {
+    var weights = new Weights(Device.META, Dtype.F32, 0);
+    var unused = new Gpt(config, weights);
+    long count = weights.elements();
+    weights.close();
+    return count;
+  }
+
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
     var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);

@@ -11,7 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /** The map of an output projection: from the concatenated heads, or the MLP's hidden channels, to the width of the model. */
-sealed interface Mix {
+sealed interface Mix permits Mix.Dense, Mix.Hadamard, Mix.Identity, BlockDiagonal, LowRank, PaddedHadamard, RandomOrthogonal {
   /** y: (B,T,in) -> (B,T,C). */
   Tensor apply(Tensor y);
 
@@ -34,12 +34,28 @@ sealed interface Mix {
 
   /** The map that a config asks for; its weights, if it has any, are made at {@code path}. */
   static Mix create(ModelConfig config, Weights.Path path) {
+    int width = config.width();
     return switch (config.projection().mix()) {
-      case DENSE -> new Dense(config.width(), config.width(), config.layers(), path);
-      case HADAMARD -> Hadamard.full(HadamardFactors.of(config.width(), config.heads()), path);
-      case HADAMARD_FOLDED -> Hadamard.folded(HadamardFactors.of(config.width(), config.heads()).fold(config.heads()), path);
+      case DENSE -> new Dense(width, width, config.layers(), path);
+      // The signs of the second are in the value projection.
+      case HADAMARD, SIGNED_HADAMARD -> Hadamard.full(HadamardFactors.of(width, config.heads()), path);
+      case HADAMARD_FOLDED -> Hadamard.folded(HadamardFactors.of(width, config.heads()).fold(config.heads()), path);
       case IDENTITY -> new Identity();
+      case RANDOM_ORTHOGONAL -> new RandomOrthogonal(width, path);
+      case PADDED_HADAMARD -> PaddedHadamard.isWhole(width)
+          ? Hadamard.full(HadamardFactors.of(PaddedHadamard.order(width)), path)
+          : new PaddedHadamard(width, path);
+      case BLOCK_DIAGONAL -> new BlockDiagonal(config.projection().sizeAt(width), width, config.layers(), path);
+      case LOW_RANK -> new LowRank(width, config.projection().sizeAt(width), config.layers(), path);
     };
+  }
+
+  /** y (left ⊗ right), or y (left ⊗ I) where right is null, in libtorch's operators. y: (…,d) -> (…,d). */
+  static Tensor kronecker(Tensor y, Tensor left, @Nullable Tensor right) {
+    // With a row of y read as a matrix Y, that is leftᵀ Y right.
+    var rows = y.reshape(-1, left.size(0), y.size(-1) / left.size(0));
+    var mixed = right == null ? rows : torch.matmul(rows, right);
+    return torch.matmul(left.t(), mixed).view(y.shape());
   }
 
   /** A learned matrix, initialised as GPT-2 does in front of the residual stream: deviation 0.02 / √(2L). */
@@ -104,10 +120,7 @@ sealed interface Mix {
 
     @Override
     public Tensor apply(Tensor y) {
-      // With H = A ⊗ B and a row of y read as an (a, b) matrix Y, y H is Aᵀ Y B.
-      var rows = y.reshape(-1, left.size(0), y.size(-1) / left.size(0));
-      var mixed = right == null ? rows : torch.matmul(rows, right);
-      return torch.matmul(left.t(), mixed).view(y.shape());
+      return kronecker(y, left, right);
     }
 
     @Override

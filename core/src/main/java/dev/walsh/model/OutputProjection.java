@@ -27,9 +27,14 @@ final class OutputProjection {
     this.hasAlpha = hasAlpha;
     this.hasBeta = hasBeta;
     width = config.width();
-    alpha = hasAlpha ? path.constant("alpha", Init.alpha(width, config.layers()), width) : path.fixed(ones(width), width);
+    alpha = hasAlpha ? path.constant("alpha", alphaStart(config), width) : path.fixed(ones(width), width);
     beta = hasBeta ? path.constant("beta", 0, width) : path.fixed(new double[width], width);
     fused = kernels == Kernels.PLAIN ? null : fused(path);
+  }
+
+  private static double alphaStart(ModelConfig config) {
+    var asked = config.projection().alphaStart();
+    return asked == null ? Init.alpha(config.width(), config.layers()) : asked;
   }
 
   /** No kernel of the GPU computes in float64, and nothing computes on a device without memory. */

@@ -59,7 +59,7 @@ record ArmResult(String name, long parameters, long attentionParameters, double 
       var model = new Gpt(arm.model(), weights);
       int length = comparison.recipe().length();
       var costs = model.costs(length);
-      var seeds = IntStream.range(0, comparison.seeds()).mapToObj(seed -> Comparison.folder(out, arm.name(), seed, comparison.seeds()))
+      var seeds = IntStream.range(0, comparison.seeds()).mapToObj(seed -> Comparison.folder(out, arm, seed, comparison.seeds()))
           .map(Seed::read).toList();
       return new ArmResult(arm.name(), weights.elements(), Objects.requireNonNull(costs.get(Gpt.ATTENTION)).parameters(),
           model.cost(length).training(),

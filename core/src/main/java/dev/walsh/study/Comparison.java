@@ -48,8 +48,8 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
   }
 
   /** The folder of an arm's run under a seed. */
-  public static Path folder(Path out, String arm, int seed, int seeds) {
-    return out.resolve(seeds == 1 ? arm : arm + "-seed" + seed);
+  public static Path folder(Path out, Arm arm, int seed, int seeds) {
+    return out.resolve(seeds == 1 ? arm.folder() : arm.folder() + "-seed" + seed);
   }
 
   /**
@@ -70,7 +70,7 @@ public record Comparison(List<Arm> arms, TrainConfig recipe, int seeds, Dataset 
       Consumer<String> warnings) {
     var runs = new ArrayList<ArmRun>();
     try {
-      for (var arm : arms) runs.add(new ArmRun(plan(arm, seed), folder(out, arm.name(), seed, seeds), data, device));
+      for (var arm : arms) runs.add(new ArmRun(plan(arm, seed), folder(out, arm, seed, seeds), data, device));
       var checkpoints = validationSteps();
       for (long step = 0; step < recipe.steps() && !interruption.isRequested(); step = runs.getFirst().stepsTaken()) {
         int turn = (int) Math.min(TURN_STEPS, checkpoints.ceiling(step + 1) - step);

@@ -4,6 +4,7 @@ import dev.walsh.config.UserError;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -11,6 +12,7 @@ import java.util.SequencedCollection;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executors;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.zip.CRC32;
 import org.bytedeco.pytorch.Generator;
@@ -44,6 +46,7 @@ public final class Weights {
 
   private final LinkedHashMap<String, Weight> byName = new LinkedHashMap<>();
   private final List<Tensor> fixed = new ArrayList<>();
+  private final Map<String, Tensor> shared = new HashMap<>();
   private final Device device;
   private final Dtype dtype;
   private final Dtype masterDtype;
@@ -185,6 +188,7 @@ public final class Weights {
       if (weight.master != weight.value) weight.master.close();
     }
     fixed.forEach(Tensor::close);
+    shared.values().forEach(Tensor::close);
   }
 
   /** A place in the tree of names. */
@@ -211,12 +215,17 @@ public final class Weights {
 
     /** A decayed matrix of normally distributed values. */
     public Tensor normal(String name, double deviation, long... shape) {
-      return normal(name, deviation, UnaryOperator.identity(), shape);
+      return add(name, Decay.DECAYED, shape, (t, generator) -> t.normal_(0, deviation, generator));
     }
 
-    /** A decayed matrix whose initial value is a function of normally distributed values. */
-    public Tensor normal(String name, double deviation, UnaryOperator<Tensor> function, long... shape) {
-      return add(name, Decay.DECAYED, shape, (t, generator) -> t.copy_(function.apply(t.normal_(0, deviation, generator))));
+    /**
+     * A decayed matrix whose initial value is a function of normally distributed ones.
+     *
+     * @param drawn the shape of those, so that a part of a matrix can begin as the whole does elsewhere
+     */
+    public Tensor normal(String name, double deviation, long[] drawn, UnaryOperator<Tensor> function, long... shape) {
+      return add(name, Decay.DECAYED, shape,
+          (t, generator) -> t.copy_(function.apply(torch.empty(drawn, t.options(), null).normal_(0, deviation, generator))));
     }
 
     /** A vector of one value, free of decay. */
@@ -236,6 +245,18 @@ public final class Weights {
         fixed.add(t);
         return t;
       }
+    }
+
+    /** A constant that all parts of the model share: made when the first of them asks for it, and only where something is computed. */
+    public Tensor shared(String name, Supplier<double[]> values, long... shape) {
+      return shared.computeIfAbsent(name, _ -> {
+        try (var scope = Scope.withoutGradients()) {
+          var options = device.options(dtype);
+          return scope.keep(device == Device.META
+              ? torch.empty(shape, options, null)
+              : Memory.tensor(values.get(), shape).to(options, false, true, null));
+        }
+      });
     }
 
     private Tensor add(String last, Decay decay, long[] shape, Initializer initializer) {

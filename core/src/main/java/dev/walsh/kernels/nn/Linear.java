@@ -11,8 +11,9 @@ import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A learned matrix, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where it is trained. What only
- * runs meets many shapes, each of which would have to be measured: that is libtorch's.
+ * A product with a matrix of the model, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where a
+ * model is trained. What only runs meets many shapes, each of which would have to be measured: that is libtorch's. The matrix may be one that
+ * is not learned; it then has no gradient.
  */
 public final class Linear {
   private Linear() {}
@@ -56,14 +57,18 @@ public final class Linear {
     return y;
   }
 
-  /** Of x, the weight and what is added, which is the upstream's own. */
+  /** Of x, the weight if it is learned, and what is added, which is the upstream's own. */
   private static List<@Nullable Tensor> gradients(@Nullable Tensor upstream, Tensor x, Tensor rows, Tensor weight) {
     if (upstream == null) return Arrays.asList(null, null, null);
     var dy = upstream.reshape(-1, weight.size(0)).contiguous();
     var dx = torch.empty_like(rows);
     MatrixProduct.into(dx, dy, false, weight, false, null);
-    var dw = torch.empty_like(weight);
-    MatrixProduct.into(dw, dy, true, rows, false, null);
+    @Nullable
+    Tensor dw = null;
+    if (weight.requires_grad()) {
+      dw = torch.empty_like(weight);
+      MatrixProduct.into(dw, dy, true, rows, false, null);
+    }
     return Arrays.asList(dx.view(x.shape()), dw, upstream);
   }
 }
