@@ -1,5 +1,5 @@
 // The choice of each row's next token from its logits: repetition penalty, temperature, top-k, top-p, and a random number that is a function of
-// the row's key and position alone. One block a row, which it reads once; nothing is sorted.
+// the row's key and position alone. One block a row; nothing is sorted.
 //
 //   token_choice(const Element* logits, const long long* rules, int stride, const long long* positions, unsigned char* seen,
 //                long long* ids, long long* made)
@@ -13,12 +13,18 @@
 // -DELEMENT, -DVECTOR: element.cu; -DVOCABULARY, a multiple of VECTOR; -DTOKENS; -DTHREADS, a multiple of 32. Launch B blocks of THREADS.
 #include "element.cu"
 
-constexpr int VECTORS = VOCABULARY / VECTOR;
-constexpr int CHUNKS = (VECTORS + THREADS - 1) / THREADS;
+constexpr int CHUNKS = (TOKENS + THREADS * VECTOR - 1) / (THREADS * VECTOR);
 constexpr int WARPS = THREADS / 32;
 constexpr unsigned ALL = 0xffffffffu;
-// Keys of two-byte numbers have zeros below.
-constexpr unsigned LEAST_BIT = sizeof(Bits) == 2 ? 1u << 16 : 1u;
+
+template <class A, class B>
+struct Same {
+  static constexpr bool VALUE = false;
+};
+template <class A>
+struct Same<A, A> {
+  static constexpr bool VALUE = true;
+};
 
 __device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
 
@@ -64,50 +70,36 @@ struct Least {
   __device__ __forceinline__ unsigned long long operator()(unsigned long long a, unsigned long long b) const { return a < b ? a : b; }
 };
 
-// A row in registers: thread t has vectors t, t + THREADS and so on.
+// A row, read anew in each pass: it stays in the multiprocessor's cache. Thread t has vectors t, t + THREADS and so on.
 struct Row {
-  Vector held[CHUNKS];
+  const Bits* logits;
+  // Null where nothing is penalised.
+  const unsigned char* seen;
+  float penalty;
 
-  __device__ __forceinline__ static int first(int chunk) { return (chunk * THREADS + (int)threadIdx.x) * VECTOR; }
-
-  // Calls with a token's logit and id, chunk by chunk.
+  // Calls with a token's logit and id.
   template <class Visit>
   __device__ __forceinline__ void each(int chunk, Visit visit) const {
+    int first = (chunk * THREADS + (int)threadIdx.x) * VECTOR;
+    if (first >= TOKENS) return;
     float values[VECTOR];
-    held[chunk].widen(values);
+    Vector::load(logits + first).widen(values);
+    if (seen) {
+      for (int k = 0; k < VECTOR; k++) {
+        if (seen[first + k]) values[k] = values[k] > 0 ? values[k] / penalty : values[k] * penalty;
+      }
+    }
 #pragma unroll
     for (int k = 0; k < VECTOR; k++) {
-      if (first(chunk) + k < TOKENS) visit(values[k], first(chunk) + k);
+      if (first + k < TOKENS) visit(values[k], first + k);
     }
   }
 
   template <class Visit>
   __device__ __forceinline__ void each(Visit visit) const {
-#pragma unroll
+#pragma unroll 2
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
       each(chunk, visit);
-    }
-  }
-
-  __device__ __forceinline__ void load(const Bits* logits) {
-#pragma unroll
-    for (int chunk = 0; chunk < CHUNKS; chunk++) {
-      held[chunk] = first(chunk) < VOCABULARY ? Vector::load(logits + first(chunk)) : Vector::zero();
-    }
-  }
-
-  // Penalised logits are rounded to what logits are stored in.
-  __device__ __forceinline__ void penalise(const unsigned char* seen, float penalty) {
-#pragma unroll
-    for (int chunk = 0; chunk < CHUNKS; chunk++) {
-      float values[VECTOR];
-      held[chunk].widen(values);
-#pragma unroll
-      for (int k = 0; k < VECTOR; k++) {
-        int id = first(chunk) + k;
-        if (id < TOKENS && seen[id]) values[k] = values[k] > 0 ? values[k] / penalty : values[k] * penalty;
-      }
-      held[chunk] = Vector::narrow(values);
     }
   }
 };
@@ -121,11 +113,12 @@ __device__ __forceinline__ double uniform(unsigned long long key, unsigned long 
   return (double)(z >> 11) * 0x1p-53;
 }
 
-// The greatest key at which `holds`, which is true of zero and of no key after the first that it is false of.
+// The greatest key at which `holds`, which is true of zero and of no key after the first that it is false of. leastBit, a power of two,
+// divides all keys that may be it.
 template <class Holds>
-__device__ __forceinline__ unsigned greatest(Holds holds) {
+__device__ __forceinline__ unsigned greatest(unsigned leastBit, Holds holds) {
   unsigned key = 0;
-  for (unsigned bit = 0x80000000u; bit >= LEAST_BIT; bit >>= 1) {
+  for (unsigned bit = 0x80000000u; bit >= leastBit; bit >>= 1) {
     if (holds(key | bit)) key |= bit;
   }
   return key;
@@ -138,7 +131,6 @@ __device__ __forceinline__ int at(const Row& row, Weight weight, double target, 
   __shared__ int chosen;
   if (threadIdx.x == 0) chosen = otherwise;
   double before = 0;
-#pragma unroll
   for (int chunk = 0; chunk < CHUNKS; chunk++) {
     float mine = 0;
     row.each(chunk, [&](float value, int) { mine += weight(value); });
@@ -182,10 +174,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
   double temperature = __longlong_as_double(rules[2 * stride + b]);
   double topP = __longlong_as_double(rules[3 * stride + b]);
   float penalty = (float)__longlong_as_double(rules[4 * stride + b]);
-  Row row;
-  row.load(logits + (long long)b * VOCABULARY);
   seen += (long long)b * VOCABULARY;
-  if (penalty != 1) row.penalise(seen, penalty);
+  Row row = {logits + (long long)b * VOCABULARY, penalty == 1 ? nullptr : seen, penalty};
+  // A bf16 number is the upper half of its key.
+  unsigned leastBit = Same<ELEMENT, Bf16>::VALUE && penalty == 1 ? 1u << 16 : 1u;
 
   // The greatest logit and the first id that has it, as one number.
   unsigned long long best = ~0ull;
@@ -203,10 +195,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
 
   if (finite && temperature != 0 && topK != 1) {
     float greatestLogit = __uint_as_float(top & 0x80000000u ? top & 0x7fffffffu : ~top);
-    float scale = (float)(1.4426950408889634 / temperature);
+    // A factor that is zero or infinite would make no numbers of minus infinity and of zero.
+    float scale = (float)fmin(fmax(1.4426950408889634 / temperature, 0x1p-126), 0x1p+127);
     unsigned least = 0;
     if (topK > 0 && topK < TOKENS) {
-      least = greatest([&](unsigned key) {
+      least = greatest(leastBit, [&](unsigned key) {
         int count = 0;
         row.each([&](float value, int) { count += ordered(value) >= key; });
         return acrossBlock(count, Sum()) >= topK;
@@ -220,7 +213,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
     double total = mass(least);
     if (topP < 1) {
       double wanted = topP * total;
-      unsigned nucleus = greatest([&](unsigned key) { return mass(key > least ? key : least) >= wanted; });
+      unsigned nucleus = greatest(leastBit, [&](unsigned key) { return mass(key > least ? key : least) >= wanted; });
       if (nucleus > least) {
         least = nucleus;
         total = mass(least);
