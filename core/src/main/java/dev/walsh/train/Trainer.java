@@ -10,6 +10,7 @@ import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.GraphRunner;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Scope;
@@ -31,7 +32,7 @@ public final class Trainer implements AutoCloseable {
   private final Schedule schedule;
   private final Feed feed;
   private final StepWork work;
-  private final StepRunner runner;
+  private final GraphRunner runner;
   private long step;
 
   /** A fresh model; {@link #restore} replaces it by an earlier state. */
@@ -56,7 +57,7 @@ public final class Trainer implements AutoCloseable {
     schedule = new Schedule(config);
     feed = new Feed(loader, share, device);
     work = new StepWork(config, share, model, weights, optimizer, ranks);
-    runner = new StepRunner(work::run, device, execution);
+    runner = new GraphRunner("The training step", work::run, device == Device.CUDA && execution == Execution.GRAPH);
   }
 
   /** Optimizer steps taken so far. */

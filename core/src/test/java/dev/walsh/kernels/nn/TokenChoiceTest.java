@@ -51,11 +51,12 @@ final class TokenChoiceTest {
         for (int field = 0; field < TokenChoice.FIELDS; field++) rule[field * rows + row] = rules[row][field];
       }
       var on = device.options(Dtype.I64);
-      var marks = Memory.tensor(before, rows, columns).to(torch.ScalarType.Byte).to(device.options(Dtype.F32).device(), torch.ScalarType.Byte);
+      var marks = Memory.tensor(before, rows, columns).to(device.options(Dtype.I8), false, false, null);
       var ids = torch.empty(new long[] {rows}, on, null);
       var made = torch.empty(new long[] {rows}, on, null);
       TokenChoice.apply(Memory.tensor(values, rows, columns).to(device.options(dtype), false, false, null), tokens,
-          Memory.tensor(rule, TokenChoice.FIELDS, rows).to(on, false, false, null), Memory.tensor(positions, rows).to(on, false, false, null),
+          Memory.tensor(rule, TokenChoice.FIELDS, rows).to(on, false, false, null),
+          Memory.tensor(positions, rows).to(on, false, false, null),
           marks, ids, made);
       var after = marks.cpu();
       for (int row = 0; row < rows; row++) {
@@ -164,7 +165,8 @@ final class TokenChoiceTest {
   void aRowDependsOnNothingButItself() {
     var random = new Random(2);
     var logits = IntStream.range(0, 9).mapToObj(_ -> random(random, 100)).toArray(float[][]::new);
-    var rules = IntStream.range(0, 9).mapToObj(i -> TokenChoice.rules(TokenChoice.key(1, i), i * 10, 1, 1 - i / 20.0, 1)).toArray(long[][]::new);
+    var rules = IntStream.range(0, 9).mapToObj(i -> TokenChoice.rules(TokenChoice.key(1, i), i * 10, 1, 1 - i / 20.0, 1))
+        .toArray(long[][]::new);
     var positions = LongStream.range(0, 9).map(i -> i * i).toArray();
     var together = choose(Device.CPU, Dtype.F32, logits, 100, rules, positions, new byte[9][100]);
     for (int i = 0; i < 9; i++) assertThat(choose(logits[i], rules[i], positions[i])).isEqualTo((int) together[i]);
@@ -187,7 +189,8 @@ final class TokenChoiceTest {
     assertThat(made).containsExactly(0, 1, 0, 0);
     assertThat(seen[0]).containsExactly(1, 1, 0, 0);
     var unseen = new byte[1][4];
-    assertThat(choose(Device.CPU, Dtype.F32, logits, 4, new long[][] {TokenChoice.rules(0, 0, 0, 1, 1)}, new long[1], unseen)).containsExactly(0);
+    assertThat(choose(Device.CPU, Dtype.F32, logits, 4, new long[][] {TokenChoice.rules(0, 0, 0, 1, 1)}, new long[1], unseen))
+        .containsExactly(0);
     assertThat(unseen[0]).containsOnly(0);
   }
 
@@ -231,8 +234,10 @@ final class TokenChoiceTest {
       // Numbers of all three dtypes.
       for (int id = 0; id < tokens; id++) logits[i][id] = Math.round(logits[i][id] * 32) / 32f;
     }
-    var rules = IntStream.range(0, rows).mapToObj(i -> TokenChoice.rules(TokenChoice.key(9, i), i % 3 * 40, 0.2 * (i % 7), 1 - 0.1 * (i % 4),
-        i % 5 == 0 ? 1.3 : 1)).toArray(long[][]::new);
+    var rules = IntStream.range(0, rows)
+        .mapToObj(i -> TokenChoice.rules(TokenChoice.key(9, i), i % 3 * 40, 0.2 * (i % 7), 1 - 0.1 * (i % 4),
+            i % 5 == 0 ? 1.3 : 1))
+        .toArray(long[][]::new);
     var positions = random.longs(rows, 0, 1024).toArray();
     var here = new byte[rows][tokens];
     for (var row : here) for (int i = 0; i < 1000; i++) row[random.nextInt(tokens)] = 1;
