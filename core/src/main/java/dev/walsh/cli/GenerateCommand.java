@@ -84,6 +84,9 @@ public final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--batch", paramLabel = "N", defaultValue = "32", description = "How many texts to go on with at once, at most.")
   private int batch;
 
+  @Option(names = "--weights", paramLabel = "full|int8", defaultValue = "full", description = "Whether matrices have the model's dtype, or bytes with one scale for each output channel.")
+  private String weights = "";
+
   @Mixin
   private DeviceOptions compute = new DeviceOptions();
 
@@ -95,6 +98,7 @@ public final class GenerateCommand implements Callable<Integer> {
     if (tokens < 1) throw new UserError("--tokens is " + tokens + "; it must be positive");
     if (batch < 1) throw new UserError("--batch is " + batch + "; it must be positive");
     if (prompts != null && !prompt.isEmpty()) throw new UserError("--prompt and --prompts exclude one another; give one of them");
+    boolean int8 = DeviceOptions.int8(weights);
     var usual = new PromptFile.Usual(tokens, new Sampling(temperature, topK, topP, penalty, seed), ignoreEnd);
     var choice = Choice.parse(step);
     var saved = SavedModel.find(run, choice, warning -> spec.commandLine().getErr().println("walsh: " + warning));
@@ -102,10 +106,10 @@ public final class GenerateCommand implements Callable<Integer> {
     if (prompts == null) {
       var text = prompt.equals(STANDARD_INPUT) ? standardInput() : prompt.getBytes(UTF_8);
       var request = usual.request(PromptFile.encode(text, tokenizer), tokenizer, 0);
-      return withModel(saved, 1, generator -> write(generator, new String(text, UTF_8), request, tokenizer));
+      return withModel(saved, int8, 1, generator -> write(generator, new String(text, UTF_8), request, tokenizer));
     }
     var lines = PromptFile.read(prompts);
-    return withModel(saved, Math.min(batch, lines.size()), generator -> writeAll(generator, lines, usual, tokenizer));
+    return withModel(saved, int8, Math.min(batch, lines.size()), generator -> writeAll(generator, lines, usual, tokenizer));
   }
 
   private static byte[] standardInput() {
@@ -121,10 +125,10 @@ public final class GenerateCommand implements Callable<Integer> {
     void with(Generator generator) throws InterruptedException;
   }
 
-  private int withModel(SavedModel saved, int sequences, Use use) throws InterruptedException {
+  private int withModel(SavedModel saved, boolean int8, int sequences, Use use) throws InterruptedException {
     var device = compute.device();
     var dtype = compute.dtype(device);
-    try (var loaded = saved.load(device, dtype)) {
+    try (var loaded = saved.load(device, dtype, int8)) {
       long context = saved.state().model().context();
       try (var state = KvCache.of(loaded.model(), sequences, sequences * context, device.bytesAvailable());
           var generator = new Generator(loaded.model(), state, CHUNK, WAITING, true)) {

@@ -4,6 +4,8 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.CrossEntropy;
 import dev.walsh.kernels.nn.Embedding;
+import dev.walsh.kernels.nn.Int8Matrix;
+import dev.walsh.kernels.nn.Linear;
 import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -15,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
@@ -102,10 +103,15 @@ public final class Gpt {
   }
 
   private Tensor through(Tensor ids, Layer layer) {
-    var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
+    var x = rows(ids);
     var stream = firstNorm(x, blocks.getFirst().gain());
     for (int i = 0; i < blocks.size(); i++) stream = layer.apply(i, stream);
     return stream.normed();
+  }
+
+  private Tensor rows(Tensor ids) {
+    if (Int8Matrix.is(embedding)) return Int8Matrix.rows(embedding, ids, config.width(), dtype);
+    return kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
   }
 
   /** The gain of the norm after a block. */
@@ -119,15 +125,16 @@ public final class Gpt {
 
   /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */
   public Tensor logits(Tensor hidden) {
-    return torch.linear(hidden, embedding);
+    return Linear.plain(hidden, embedding);
   }
 
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
   public Tensor loss(Tensor ids, Tensor targets) {
     var hidden = hidden(ids);
+    var head = Int8Matrix.is(embedding) ? Int8Matrix.unpack(embedding, config.width(), dtype) : embedding;
     return kernels == Kernels.PLAIN
-        ? CrossEntropy.plain(hidden, embedding, targets)
-        : CrossEntropy.apply(hidden, embedding, targets);
+        ? CrossEntropy.plain(hidden, head, targets)
+        : CrossEntropy.apply(hidden, head, targets);
   }
 
   /** What each part costs a token, in sequences of {@code length}, in the order in which data passes. */

@@ -10,9 +10,8 @@ import java.io.StringWriter;
 import java.io.Writer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.TreeMap;
-import java.util.stream.IntStream;
+import java.util.Comparator;
+import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -76,9 +75,8 @@ final class GenerateCommandTest {
         {"prompt": "a", "tokens": 0}
         """);
     var outcome = Outcome.of("generate", run, "--prompts", file, "--tokens", 5, "--ignore-eos", "--batch", 3);
-    var lines = new TreeMap<Integer, JsonNode>();
-    outcome.text().lines().map(Json.LINE::readTree).forEach(line -> lines.put(line.get("index").asInt(), line));
-    assertThat(lines.keySet()).containsExactlyElementsOf(IntStream.range(0, 12).boxed().toList());
+    var lines = outcome.text().lines().map(Json.LINE::readTree).sorted(Comparator.comparingInt(line -> line.get("index").asInt())).toList();
+    assertThat(lines).hasSize(12);
     assertThat(lines.get(0).get("tokens").asInt()).isEqualTo(5);
     assertThat(lines.get(0).get("ending").asString()).isEqualTo("length");
     assertThat(lines.get(1).get("tokens").asInt()).isEqualTo(3);
@@ -97,8 +95,13 @@ final class GenerateCommandTest {
     assertThat(again.lines().sorted()).containsExactlyElementsOf(outcome.text().lines().sorted().toList());
   }
 
-  private static void assertError(Map<Integer, JsonNode> lines, int index, String said) {
+  private static void assertError(List<JsonNode> lines, int index, String said) {
     assertThat(lines.get(index).get("error").asString()).contains(said);
+  }
+
+  @Test
+  void weightsMayBeBytes() {
+    assertThat(Outcome.of("generate", run, "--prompt", "line 1", "--tokens", 5, "--weights", "int8").text()).startsWith("line 1");
   }
 
   @Test
@@ -121,7 +124,8 @@ final class GenerateCommandTest {
   @ParameterizedTest
   @CsvSource({"--tokens,0,--tokens is 0", "--temperature,-1,the temperature is -1.0; it must be finite and not negative",
       "--batch,0,--batch is 0",
-      "--top-k,-2,top-k is -2; it must be positive", "--top-p,0,top-p is 0.0; it must lie above 0", "--step,first,--step first is no",
+      "--weights,int4,--weights int4 is unknown", "--top-k,-2,top-k is -2; it must be positive",
+      "--top-p,0,top-p is 0.0; it must lie above 0", "--step,first,--step first is no",
       "--step,5,it has those of 2", "--device,tpu,--device tpu is unknown; use auto"})
   void badValuesAreOneSentence(String option, String value, String said) {
     Outcome.of("generate", run, option, value).isMistake(said);

@@ -22,6 +22,7 @@ import java.util.concurrent.Flow;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Scalar;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -29,6 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -181,7 +183,7 @@ final class GeneratorTest {
 
   /** A reader who asks for so many tokens and no more. */
   private static final class Reader implements Flow.Subscriber<Integer> {
-    private Flow.Subscription subscription;
+    private Flow.@Nullable Subscription subscription;
     private final long wanted;
     private final boolean cancels;
     private final List<Integer> read = new ArrayList<>();
@@ -201,7 +203,7 @@ final class GeneratorTest {
     @Override
     public void onNext(Integer token) {
       read.add(token);
-      if (cancels && read.size() == wanted) subscription.cancel();
+      if (cancels && read.size() == wanted) requireNonNull(subscription).cancel();
     }
 
     @Override
@@ -231,7 +233,7 @@ final class GeneratorTest {
       assertThat(all.end.await(10, TimeUnit.SECONDS)).isTrue();
       assertThat(all.read).isEqualTo(expected(60, prompt));
       assertThat(few.read).hasSizeLessThanOrEqualTo(3);
-      few.subscription.request(Long.MAX_VALUE);
+      requireNonNull(few.subscription).request(Long.MAX_VALUE);
       assertThat(few.end.await(10, TimeUnit.SECONDS)).isTrue();
       assertThat(few.read).isEqualTo(all.read);
     }

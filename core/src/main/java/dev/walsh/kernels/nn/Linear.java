@@ -28,8 +28,9 @@ public final class Linear {
     return withGradient(residual, x, weight);
   }
 
-  /** The same in libtorch's own operator. */
+  /** The same in libtorch's own operator; a matrix in bytes has a product of its own. */
   public static Tensor plain(Tensor x, Tensor weight) {
+    if (Int8Matrix.is(weight)) return Int8Matrix.multiply(x, weight);
     return torch.linear(x, weight);
   }
 
