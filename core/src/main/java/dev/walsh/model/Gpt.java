@@ -125,7 +125,7 @@ public final class Gpt {
 
   /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */
   public Tensor logits(Tensor hidden) {
-    return Linear.plain(hidden, embedding);
+    return kernels == Kernels.PLAIN ? Linear.plain(hidden, embedding) : Linear.apply(hidden, embedding);
   }
 
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */

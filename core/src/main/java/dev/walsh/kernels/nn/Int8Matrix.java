@@ -73,7 +73,7 @@ public final class Int8Matrix {
     long in = x.size(-1);
     long batch = x.numel() / in;
     var dtype = Dtype.of(x);
-    if (x.is_cpu() && batch <= FEW_ROWS_CPU && (dtype == Dtype.BF16 || dtype == Dtype.F32)) return shaped(x, CpuInt8.multiply(x, packed));
+    if (CpuFewRows.covers(x, packed, FEW_ROWS_CPU)) return CpuFewRows.multiply(x, packed);
     if (KernelText.covers(x) && batch <= FEW_ROWS_CUDA && in % ALIGNMENT == 0) {
       var kernel = KERNELS.of(new Shape(dtype, tile(batch)));
       if (kernel != null) return shaped(x, kernel.run(x.contiguous(), packed, (int) batch, (int) in));

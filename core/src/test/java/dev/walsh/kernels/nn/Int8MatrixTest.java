@@ -52,7 +52,7 @@ final class Int8MatrixTest {
       var packed = Int8Matrix.pack(Exactly.random(device, Dtype.F32, out, in));
       var x = Exactly.random(device, dtype, 1, rows, in);
       var exact = torch.linear(x.to(Dtype.F64.scalarType()), Int8Matrix.unpack(packed, in, Dtype.F64));
-      var y = Linear.plain(x, packed);
+      var y = Linear.apply(x, packed);
       assertThat(Dtype.of(y)).isEqualTo(dtype);
       // Where the matrix is widened to bf16, its elements are rounded as well.
       double tolerance = dtype == Dtype.BF16 ? 1e-2 : dtype == Dtype.F16 ? 2e-3 : 1e-5;
