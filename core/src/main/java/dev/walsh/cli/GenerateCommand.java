@@ -33,7 +33,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 /** {@code walsh generate}: a trained model goes on with a text. */
 @Command(name = "generate", description = "Lets a trained model go on with a text, which appears as it grows.", mixinStandardHelpOptions = true, sortOptions = false, showDefaultValues = true, footer = {
     "", "The prompt and its continuation go to standard output, all else to standard error.",
-    "The run may still be in progress. The same seed gives the same text, whatever other texts are made beside it.", "",
+    "The run may still be in progress. The same seed gives the same text, whatever is made beside it (but for rounding).", "",
     "A line of JSON has a prompt, as text or as ids, and what shall differ from the options:",
     "  {\"prompt\": \"public\", \"tokens\": 20, \"temperature\": 0, \"top_k\": 0, \"top_p\": 1, \"penalty\": 1, \"seed\": 7}",
     "  {\"ids\": [112, 117, 98]}",
