@@ -2,6 +2,7 @@ package dev.walsh.checkpoint;
 
 import dev.walsh.config.Projection.Mix;
 import dev.walsh.config.UserError;
+import dev.walsh.kernels.nn.Int8Matrix;
 import dev.walsh.model.Folding;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
@@ -83,6 +84,11 @@ public record SavedModel(Path folder, RunState state) {
 
   /** Loads the model, to be run without gradients; a Hadamard projection is folded, which changes no more than rounding. */
   public Loaded load(Device device, Dtype dtype) {
+    return load(device, dtype, false);
+  }
+
+  /** The same; {@code int8} stores its matrices in bytes, one scale for each output channel. */
+  public Loaded load(Device device, Dtype dtype, boolean int8) {
     var weights = Weights.toBeLoaded(device, dtype);
     try (var saved = weights()) {
       var mix = state.model().projection().mix();
@@ -93,7 +99,9 @@ public record SavedModel(Path folder, RunState state) {
           "The tensors of " + folder.resolve(RunState.WEIGHTS) + " are not those of its " + RunState.FILE
               + ", so restore both from a copy");
       try (var scope = Scope.open()) {
-        weights.load(folding == null ? saved.tensors() : folding.fold(saved.tensors()));
+        var tensors = folding == null ? saved.tensors() : folding.fold(saved.tensors());
+        weights.load(tensors);
+        if (int8) weights.store(tensors, Int8Matrix::pack);
       }
       return new Loaded(model, weights);
     } catch (RuntimeException error) {

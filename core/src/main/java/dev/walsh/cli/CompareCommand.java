@@ -7,15 +7,20 @@ import dev.walsh.config.UserError;
 import dev.walsh.data.Dataset;
 import dev.walsh.files.Disk;
 import dev.walsh.generate.Generator;
-import dev.walsh.generate.Sampler;
+import dev.walsh.generate.Request;
+import dev.walsh.generate.Sampling;
+import dev.walsh.generate.TextReader;
 import dev.walsh.measure.Hardware;
 import dev.walsh.measure.Stamp;
+import dev.walsh.model.Gpt;
+import dev.walsh.model.KvCache;
 import dev.walsh.study.Arm;
 import dev.walsh.study.Comparison;
 import dev.walsh.study.ComparisonRecord;
 import dev.walsh.study.ComparisonReport;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.text.Tokenizer;
 import dev.walsh.train.Interruption;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -157,12 +162,25 @@ public final class CompareCommand implements Callable<Integer> {
     for (var arm : comparison.arms()) {
       var saved = SavedModel.find(Comparison.folder(folder, arm, 0, seeds), new Choice.Latest(), _ -> {});
       try (var loaded = saved.load(device, Dtype.F32)) {
-        var text = new StringBuilder();
-        new Generator(loaded.model(), device, saved.tokenizer(), new Sampler(SAMPLE_TEMPERATURE, 0, 1, 1)).generate("", SAMPLE_TOKENS,
-            text::append);
-        samples.put(arm.name(), text.toString());
+        samples.put(arm.name(), sample(loaded.model(), saved.tokenizer()));
       }
     }
     return samples;
+  }
+
+  /** The beginning of a document. */
+  private static String sample(Gpt model, Tokenizer tokenizer) {
+    var text = new StringBuilder();
+    int end = tokenizer.endOfText();
+    var request = new Request(new int[] {end}, SAMPLE_TOKENS, end, new Sampling(SAMPLE_TEMPERATURE, 0, 1, 1, 1), 0);
+    try (var state = KvCache.of(model, 1, model.config().context(), model.device().bytesAvailable());
+        var generator = new Generator(model, state, 1, 1, true)) {
+      var reader = new TextReader(tokenizer, text::append);
+      generator.submit(request, reader).result().join();
+      reader.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    return text.toString();
   }
 }

@@ -32,6 +32,15 @@ final class DeviceOptions {
     return chosen;
   }
 
+  /** Reads {@code full} or {@code int8}: whether the matrices of a model that only runs are bytes. */
+  static boolean int8(String weights) {
+    return switch (weights) {
+      case "full" -> false;
+      case "int8" -> true;
+      default -> throw new UserError("--weights " + weights + " is unknown; use full or int8");
+    };
+  }
+
   /** Operations a second that a matrix product reaches in a dtype, measured now: what MFU is counted against. */
   static double peakFlops(Device device, Dtype dtype) {
     var rates = Rates.measure(device.toString());

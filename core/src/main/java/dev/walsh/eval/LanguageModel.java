@@ -1,15 +1,20 @@
 package dev.walsh.eval;
 
 import dev.walsh.config.UserError;
+import dev.walsh.generate.Generation;
 import dev.walsh.generate.Generator;
-import dev.walsh.generate.Sampler;
+import dev.walsh.generate.Sampling;
+import dev.walsh.generate.TextReader;
 import dev.walsh.measure.Progress;
 import dev.walsh.model.Gpt;
+import dev.walsh.model.KvCache;
 import dev.walsh.tensor.Device;
 import dev.walsh.text.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -24,11 +29,11 @@ public final class LanguageModel {
   private static final int CUDA_BATCH_TOKENS = 1 << 16;
   private static final int CPU_BATCH_TOKENS = 1 << 12;
 
+  private final Gpt model;
   private final Tokenizer tokenizer;
   private final int context;
   private final Encoder encoder;
   private final Scorer scorer;
-  private final Generator generator;
 
   /**
    * A model in batches of a size that suits the device.
@@ -47,11 +52,11 @@ public final class LanguageModel {
           + tokenizer.vocabulary() + "; use the tokenizer that the model was trained with");
     }
     if (batchTokens < 1) throw new UserError("a batch of " + batchTokens + " tokens is empty; give at least 1");
+    this.model = model;
     this.tokenizer = tokenizer;
     context = model.config().context();
     encoder = new Encoder(tokenizer, context);
     scorer = new Scorer(model, device, batchTokens);
-    generator = new Generator(model, device, tokenizer, new Sampler(0, 0, 1, 0));
   }
 
   /** The token that stands before what has no context. */
@@ -65,7 +70,7 @@ public final class LanguageModel {
    * @param progress moves on by one for each request
    * @param stop asked between batches
    * @throws NothingToScoreException where a continuation adds no token to its context
-   * @throws java.util.concurrent.CancellationException where {@code stop} says so
+   * @throws CancellationException where {@code stop} says so
    */
   public List<LogLikelihood> logLikelihoods(List<Request> requests, Progress progress, BooleanSupplier stop) {
     var sequences = requests.parallelStream().map(request -> encoder.pair(request.context(), request.continuation())).toList();
@@ -118,13 +123,24 @@ public final class LanguageModel {
     if (tokens < 1 || tokens >= this.context) {
       throw new IllegalArgumentException(tokens + " tokens do not fit behind a prompt in a context of " + this.context);
     }
-    int[] prompt = tokenizer.encode(context);
-    int from = Math.max(0, prompt.length - (this.context - tokens));
+    int[] encoded = tokenizer.encode(context);
+    int from = Math.max(0, encoded.length - (this.context - tokens));
+    int[] prompt = encoded.length == 0 ? new int[] {prefixToken()} : Arrays.copyOfRange(encoded, from, encoded.length);
+    var request = new dev.walsh.generate.Request(prompt, tokens, tokenizer.endOfText(), Sampling.GREEDY, 0);
     var text = new StringBuilder();
-    int unused = generator.generateWhile(Arrays.copyOfRange(prompt, from, prompt.length), tokens, piece -> {
+    var generation = new CompletableFuture<Generation>();
+    var reader = new TextReader(tokenizer, piece -> {
       text.append(piece);
-      return end(text, stops) == text.length();
+      if (end(text, stops) < text.length()) generation.thenAccept(Generation::cancel);
     });
+    try (var state = KvCache.of(model, 1, this.context, model.device().bytesAvailable());
+        var generator = new Generator(model, state, this.context, 1, false)) {
+      generation.complete(generator.submit(request, reader));
+      reader.await();
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new CancellationException("interrupted while the model wrote");
+    }
     return text.substring(0, end(text, stops));
   }
 

@@ -51,6 +51,12 @@ final class Attention {
     return softmax.apply(rope.apply(packed(n, Linear.apply(n, qkv))));
   }
 
+  /** n: (…,C), rows of new tokens -> the concatenated heads (…,C), as a pass over what is remembered of their sequences computes them. */
+  Tensor apply(Tensor n, DecodeState.Pass pass, int layer) {
+    var projected = kernels == Kernels.PLAIN ? Linear.plain(n, qkv) : Linear.apply(n, qkv);
+    return pass.attend(layer, packed(n, projected).view(-1, 3L * width)).view(n.shape());
+  }
+
   /** n: (B,T,C), projected: (B,T,3C) or (B,T,2C) -> queries, keys and values (B,T,3C), nobody else's. */
   private Tensor packed(Tensor n, Tensor projected) {
     return query == Query.LEARNED ? projected : torch.cat(new TensorVector(n, projected), -1);

@@ -37,7 +37,15 @@ final class Block {
 
   /** in: twice (B,T,C), nextGain: (C), of the norm after this block -> twice (B,T,C). */
   Joined apply(Joined in, Tensor nextGain) {
-    var heads = attention.apply(in.normed());
+    return join(attention.apply(in.normed()), in, nextGain);
+  }
+
+  /** The same for new tokens of sequences that are remembered, as their layer number {@code layer}. */
+  Joined apply(Joined in, Tensor nextGain, DecodeState.Pass pass, int layer) {
+    return join(attention.apply(in.normed(), pass, layer), in, nextGain);
+  }
+
+  private Joined join(Tensor heads, Joined in, Tensor nextGain) {
     var middle = attentionOut.join(heads, in.residual(), mlpGain);
     var hidden = mlp.apply(middle.normed());
     var out = mlpOut.join(hidden.gated(), middle.residual(), nextGain);

@@ -4,6 +4,8 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.CrossEntropy;
 import dev.walsh.kernels.nn.Embedding;
+import dev.walsh.kernels.nn.Int8Matrix;
+import dev.walsh.kernels.nn.Linear;
 import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -15,7 +17,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
 /** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
@@ -25,6 +26,9 @@ public final class Gpt {
 
   private final ModelConfig config;
   private final Kernels kernels;
+  private final Device device;
+  private final Dtype dtype;
+  private final Rope rope;
   private final Tensor embedding;
   private final List<Block> blocks = new ArrayList<>();
   private final Tensor finalGain;
@@ -40,9 +44,11 @@ public final class Gpt {
   public Gpt(ModelConfig config, Weights weights, Kernels kernels) {
     this.config = config;
     this.kernels = kernels;
+    device = weights.device();
+    dtype = weights.dtype();
     try (var together = weights.together()) {
       embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
-      var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
+      rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
       var softmax = new CausalAttention(config.context(), weights.at("softmax"));
       for (int i = 0; i < config.layers(); i++) {
         blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
@@ -57,6 +63,20 @@ public final class Gpt {
     return config;
   }
 
+  /** Where the model's weights are. */
+  public Device device() {
+    return device;
+  }
+
+  /** What the model computes in. */
+  public Dtype dtype() {
+    return dtype;
+  }
+
+  Rope rope() {
+    return rope;
+  }
+
   /** The number of trainable scalars of a model, which is not made. */
   public static long parameters(ModelConfig config) {
     var weights = new Weights(Device.META, Dtype.F32, 0);
@@ -68,12 +88,35 @@ public final class Gpt {
 
   /** ids: (B,T) int64 -> (B,T,C), after the last norm. */
   public Tensor hidden(Tensor ids) {
-    var x = kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
+    return through(ids, (i, stream) -> blocks.get(i).apply(stream, gainAfter(i)));
+  }
+
+  /** New tokens of sequences that are remembered; ids: (N) int64, in the order of the pass -> (N,C), after the last norm. */
+  public Tensor hidden(Tensor ids, DecodeState.Pass pass) {
+    return through(ids, (i, stream) -> blocks.get(i).apply(stream, gainAfter(i), pass, i));
+  }
+
+  /** How a layer goes on with the stream. */
+  @FunctionalInterface
+  private interface Layer {
+    Joined apply(int index, Joined stream);
+  }
+
+  private Tensor through(Tensor ids, Layer layer) {
+    var x = rows(ids);
     var stream = firstNorm(x, blocks.getFirst().gain());
-    for (int i = 0; i < blocks.size(); i++) {
-      stream = blocks.get(i).apply(stream, i + 1 < blocks.size() ? blocks.get(i + 1).gain() : finalGain);
-    }
+    for (int i = 0; i < blocks.size(); i++) stream = layer.apply(i, stream);
     return stream.normed();
+  }
+
+  private Tensor rows(Tensor ids) {
+    if (Int8Matrix.is(embedding)) return Int8Matrix.rows(embedding, ids, config.width(), dtype);
+    return kernels == Kernels.PLAIN ? Embedding.plain(embedding, ids) : Embedding.apply(embedding, ids);
+  }
+
+  /** The gain of the norm after a block. */
+  private Tensor gainAfter(int block) {
+    return block + 1 < blocks.size() ? blocks.get(block + 1).gain() : finalGain;
   }
 
   private Joined firstNorm(Tensor x, Tensor gain) {
@@ -82,15 +125,16 @@ public final class Gpt {
 
   /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */
   public Tensor logits(Tensor hidden) {
-    return torch.linear(hidden, embedding);
+    return kernels == Kernels.PLAIN ? Linear.plain(hidden, embedding) : Linear.apply(hidden, embedding);
   }
 
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
   public Tensor loss(Tensor ids, Tensor targets) {
     var hidden = hidden(ids);
+    var head = Int8Matrix.is(embedding) ? Int8Matrix.unpack(embedding, config.width(), dtype) : embedding;
     return kernels == Kernels.PLAIN
-        ? CrossEntropy.plain(hidden, embedding, targets)
-        : CrossEntropy.apply(hidden, embedding, targets);
+        ? CrossEntropy.plain(hidden, head, targets)
+        : CrossEntropy.apply(hidden, head, targets);
   }
 
   /** What each part costs a token, in sequences of {@code length}, in the order in which data passes. */

@@ -31,7 +31,8 @@ final class LowRank implements Mix {
   /** On the GPU the second product belongs to the join. */
   @Override
   public Tensor beforeJoin(Tensor y) {
-    return up.is_cuda() ? Linear.apply(y, down) : apply(y);
+    var low = Linear.apply(y, down);
+    return up.is_cuda() ? low : Linear.apply(low, up);
   }
 
   @Override

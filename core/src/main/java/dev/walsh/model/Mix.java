@@ -78,7 +78,7 @@ sealed interface Mix permits Mix.Dense, Mix.Hadamard, Mix.Identity, BlockDiagona
     /** On the GPU the product belongs to the join. */
     @Override
     public Tensor beforeJoin(Tensor y) {
-      return weight.is_cuda() ? y : Linear.plain(y, weight);
+      return weight.is_cuda() ? y : Linear.apply(y, weight);
     }
 
     @Override

@@ -2,9 +2,13 @@ package dev.walsh.tensor;
 
 import com.sun.management.OperatingSystemMXBean;
 import dev.walsh.config.UserError;
+import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.TensorOptions;
@@ -90,6 +94,23 @@ public enum Device {
       CudaError.check(cudart.cudaMemGetInfo(free, total));
       return total.get();
     }
+  }
+
+  /** Bytes that new tensors can still take, as the system tells: the GPU's free memory, or the machine's. */
+  public long bytesAvailable() {
+    if (this == CUDA) {
+      try (var free = new SizeTPointer(1); var total = new SizeTPointer(1)) {
+        CudaError.check(cudart.cudaMemGetInfo(free, total));
+        return free.get();
+      }
+    }
+    try (var lines = Files.lines(Path.of("/proc/meminfo"))) {
+      var line = lines.filter(l -> l.startsWith("MemAvailable:")).findFirst();
+      if (line.isPresent()) return Long.parseLong(line.get().replaceAll("\\D", "")) * 1024;
+    } catch (IOException e) {
+      // Only Linux has the file.
+    }
+    return Pointer.availablePhysicalBytes();
   }
 
   /** Options for a new tensor of a dtype on this device. */

@@ -7,7 +7,7 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 public enum Dtype {
   F64("f64", 8, ScalarType.Double), F32("f32", 4, ScalarType.Float), BF16("bf16", 2, ScalarType.BFloat16), F16("f16", 2,
       ScalarType.Half),
-  I64("i64", 8, ScalarType.Long);
+  I64("i64", 8, ScalarType.Long), I8("i8", 1, ScalarType.Char);
 
   private final String shortName;
   private final int bytes;

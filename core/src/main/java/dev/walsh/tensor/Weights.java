@@ -177,6 +177,28 @@ public final class Weights {
     return String.join(", ", wrong.subList(0, shown)) + (shown < wrong.size() ? " and " + (wrong.size() - shown) + " more" : "");
   }
 
+  /**
+   * Stores the matrices of weights that only run in another form, in place: what holds a value holds the new form then.
+   *
+   * @param source the matrices to be stored so, by name, as exact as there are; others stay as they are
+   * @param form what makes the new form of a matrix (out,in), on its device
+   */
+  public void store(Map<String, Tensor> source, UnaryOperator<Tensor> form) {
+    if (seed != null) throw new IllegalStateException("weights that are trained stay floats");
+    for (var weight : all()) {
+      var from = source.get(weight.name);
+      if (from == null || weight.decay != Decay.DECAYED || weight.value.dim() != 2) continue;
+      try (var scope = Scope.withoutGradients()) {
+        weight.value.set_data(form.apply(from.to(device.options(Dtype.of(from)), false, false, null)));
+      }
+    }
+  }
+
+  /** The memory of the values, in bytes. */
+  public long bytes() {
+    return all().stream().mapToLong(w -> w.value.nbytes()).sum();
+  }
+
   /** Rounds the masters into the values again, after the optimizer moved them. */
   public void refresh() {
     try (var scope = Scope.withoutGradients()) {

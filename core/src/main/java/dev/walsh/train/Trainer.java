@@ -10,6 +10,7 @@ import dev.walsh.kernels.wht.HadamardFactors;
 import dev.walsh.model.Gpt;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.GraphRunner;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Ranks;
 import dev.walsh.tensor.Scope;
@@ -32,7 +33,7 @@ public final class Trainer implements AutoCloseable {
   private final Schedule schedule;
   private final Feed feed;
   private final StepWork work;
-  private final StepRunner runner;
+  private final GraphRunner runner;
   private long step;
 
   /** A fresh model; {@link #restore} replaces it by an earlier state. */
@@ -60,7 +61,7 @@ public final class Trainer implements AutoCloseable {
       optimizer = new AdamW(weights, config, ranks.isAlone() ? share.passes() : 1);
       feed = new Feed(loader, share, device);
       work = new StepWork(config, share, model, weights, optimizer, ranks);
-      runner = new StepRunner(work::run, device, execution);
+      runner = new GraphRunner("The training step", work::run, device == Device.CUDA && execution.graph());
     } catch (RuntimeException e) {
       throw demand.orShortage(e);
     }

@@ -30,6 +30,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.data.Offset.offset;
 
 final class SavedModelTest {
   @TempDir
@@ -83,6 +84,23 @@ final class SavedModelTest {
         var wanted = requireNonNull(folded.get(weight.name())).to(dtype.scalarType());
         assertThat(weight.value().equal(wanted)).as(weight.name()).isTrue();
       });
+    }
+  }
+
+  /** On a trained model; a byte has as many digits as bf16. */
+  @Test
+  void matricesInBytesAreAQuarterAndComputeTheSameButForRounding() {
+    var model = find("latest");
+    try (var exact = model.load(Device.CPU, Dtype.F32);
+        var bytes = model.load(Device.CPU, Dtype.F32, true);
+        var scope = Scope.withoutGradients()) {
+      assertThat(bytes.weights().bytes()).isLessThan(exact.weights().bytes() / 2);
+      var ids = Memory.tensor("line 1 of the te".chars().asLongStream().toArray(), 1, 16);
+      double loss = exact.model().loss(ids, ids).item_double();
+      assertThat(bytes.model().loss(ids, ids).item_double()).isNotEqualTo(loss).isCloseTo(loss, offset(0.03));
+      var logits = exact.model().logits(exact.model().hidden(ids));
+      var error = bytes.model().logits(bytes.model().hidden(ids)).sub(logits).abs().max().item_double();
+      assertThat(error).isBetween(1e-6, 0.05 * logits.abs().max().item_double());
     }
   }
 

@@ -46,7 +46,7 @@ final class KernelText {
       case BF16 -> "Bf16";
       case F16 -> "F16";
       case F32 -> "F32";
-      case F64, I64 -> throw new KernelUnavailable("no kernel of the GPU computes in " + dtype);
+      case F64, I64, I8 -> throw new KernelUnavailable("no kernel of the GPU computes in " + dtype);
     };
   }
 

@@ -12,15 +12,17 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A product with a matrix of the model, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where a
- * model is trained. What only runs meets many shapes, each of which would have to be measured: that is libtorch's. The matrix may be one that
- * is not learned; it then has no gradient.
+ * model is trained. What only runs meets many shapes, each of which would have to be measured: that is libtorch's, but for few rows on the
+ * CPU and matrices in bytes. The matrix may be one that is not learned; it then has no gradient.
  */
 public final class Linear {
   private Linear() {}
 
-  /** x: (…,in), weight: (out,in) -> (…,out). */
+  /** x: (…,in), weight: (out,in), perhaps an {@link Int8Matrix} -> (…,out). */
   public static Tensor apply(Tensor x, Tensor weight) {
-    return isOurs(x, weight) ? withGradient(null, x, weight) : plain(x, weight);
+    if (isOurs(x, weight)) return withGradient(null, x, weight);
+    if (Int8Matrix.is(weight)) return Int8Matrix.multiply(x, weight);
+    return CpuFewRows.covers(x, weight) ? CpuFewRows.multiply(x, weight) : plain(x, weight);
   }
 
   /** residual + x Wᵀ, added by the product itself as it writes: residual (…,out); only where {@link #isOurs}. */

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * values: channel i is rotated together with channel i + D/2, by the angle position · base^(−2i/D).
  */
 public final class Rope {
-  /** Queries, keys and values, (B,H,T,D) each. */
+  /** Queries, keys and values, (B,H,T,D) each where nothing else is said. */
   public record Heads(Tensor query, Tensor key, Tensor value) {}
 
   private static final KernelCache<Shape, Kernels> KERNELS = new KernelCache<>("Rotations of queries and keys", Kernels::new);
@@ -79,12 +79,61 @@ public final class Rope {
   /** x: (B,T,H,D) -> (B,T,H,D). */
   private Tensor rotate(Tensor x) {
     long t = x.size(1);
+    return rotate(x, cosine.narrow(0, 0, t), sine.narrow(0, 0, t));
+  }
+
+  /** x: (…,D), cos, sin: to be broadcast to (…,D/2). */
+  private static Tensor rotate(Tensor x, Tensor cos, Tensor sin) {
     var halves = x.chunk(2, -1);
     var a = halves.get(0);
     var b = halves.get(1);
-    var cos = cosine.narrow(0, 0, t);
-    var sin = sine.narrow(0, 0, t);
     return torch.cat(new TensorVector(a.mul(cos).sub(b.mul(sin)), a.mul(sin).add(b.mul(cos))), -1).to(x.scalar_type());
+  }
+
+  /**
+   * Rotates the queries and keys of new tokens by positions of their own and writes keys and values where a cache keeps them; the results may
+   * be views of {@code packed}, which on the GPU is overwritten and must be nobody else's.
+   *
+   * @param packed (N,3C): query, key and value
+   * @param positions (N) int64, each below the context
+   * @param slots (N) int64, all different: the tokens' places in the cache
+   * @param cache whose pages hold them
+   * @return (N,H,D) each
+   */
+  Heads append(Tensor packed, Tensor positions, Tensor slots, KvLayer cache) {
+    if (!KernelText.covers(packed) || !packed.is_contiguous()) return plainAppend(packed, positions, slots, cache);
+    var kernels = KERNELS.of(new Shape(Dtype.of(packed), (int) (packed.size(1) / 3 / headWidth), headWidth));
+    if (kernels == null) return plainAppend(packed, positions, slots, cache);
+    kernels.append(packed, cosine, sine, positions, slots, cache);
+    var apart = packed.view(packed.size(0), 3, -1, headWidth);
+    return new Heads(apart.select(1, 0), apart.select(1, 1), apart.select(1, 2));
+  }
+
+  /** The same in libtorch's own operators, which the kernel must agree with. */
+  Heads plainAppend(Tensor packed, Tensor positions, Tensor slots, KvLayer cache) {
+    long width = packed.size(1) / 3;
+    long heads = width / headWidth;
+    var rotated = rotate(packed.narrow(1, 0, 2 * width).view(-1, 2 * heads, headWidth), cosine.index_select(0, positions),
+        sine.index_select(0, positions));
+    var out = new Heads(rotated.narrow(1, 0, heads), rotated.narrow(1, heads, heads),
+        packed.narrow(1, 2 * width, width).view(-1, heads, headWidth));
+    cache.rows(cache.keys()).index_copy_(0, slots, out.key);
+    cache.rows(cache.values()).index_copy_(0, slots, out.value);
+    return out;
+  }
+
+  /** The cosines of all angles, (context,1,D/2), in the model's dtype, or in float32 for the kernels of the GPU. */
+  Tensor cosine() {
+    return cosine;
+  }
+
+  /** The sines, likewise. */
+  Tensor sine() {
+    return sine;
+  }
+
+  int headWidth() {
+    return headWidth;
   }
 
   private Heads fused(Tensor packed, Kernels kernels) {
@@ -114,6 +163,7 @@ public final class Rope {
     private final int threads;
     private final CudaModule.Kernel forward;
     private final CudaModule.Kernel backward;
+    private final CudaModule.Kernel append;
 
     Kernels(Shape shape) {
       this.shape = shape;
@@ -126,6 +176,7 @@ public final class Rope {
       var module = KernelText.compile("rope", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "BLOCK_HEADS=" + blockHeads);
       forward = module.kernel("rope_forward", 0);
       backward = module.kernel("rope_backward", 0);
+      append = module.kernel("rope_append", 0);
     }
 
     private int blocks(long heads) {
@@ -138,6 +189,15 @@ public final class Rope {
       if (heads == 0) return;
       forward.launch(blocks(heads), threads, CudaModule.argument(packed), CudaModule.argument(cosine), CudaModule.argument(sine), heads,
           packed.size(1));
+    }
+
+    /** Rotates queries and keys in place, each token by its own position, and copies keys and values to the cache. */
+    void append(Tensor packed, Tensor cosine, Tensor sine, Tensor positions, Tensor slots, KvLayer cache) {
+      long heads = packed.numel() / (3L * shape.headWidth);
+      if (heads == 0) return;
+      append.launch(blocks(heads), threads, CudaModule.argument(packed), CudaModule.argument(cosine), CudaModule.argument(sine), heads,
+          CudaModule.argument(positions), CudaModule.argument(slots), CudaModule.argument(cache.keys()),
+          CudaModule.argument(cache.values()));
     }
 
     /** given: the gradients of queries, keys and values, (B,H,T,D) -> that of the packed rows, (B,T,3C). */

@@ -19,7 +19,7 @@ public enum ElementType {
       case F32 -> F32;
       case BF16 -> BF16;
       case F16 -> F16;
-      case I64 -> throw new IllegalArgumentException("no transform of integers");
+      case I64, I8 -> throw new IllegalArgumentException("no transform of integers");
     };
   }
 

@@ -10,7 +10,7 @@ import java.util.concurrent.ForkJoinTask;
  *
  * <p>Platform threads, because the calling thread may be one that libtorch knows; the pool's own threads never call libtorch.
  */
-final class RowPool {
+public final class RowPool {
   /** Below this many bytes a call stays on its own thread: waking another takes some 50 µs, in which one thread does that much. */
   private static final long SPREAD_BYTES = 2 << 20;
 
@@ -29,7 +29,7 @@ final class RowPool {
   }
 
   /** The pool of this many threads, shared by all who ask for the same number. */
-  static RowPool of(int threads) {
+  public static RowPool of(int threads) {
     if (threads < 1) {
       throw new IllegalArgumentException("a transform needs at least one thread, not " + threads);
     }
@@ -42,7 +42,7 @@ final class RowPool {
 
   /** Rows {@code from} (inclusive) to {@code to} (exclusive) as the given chunk. */
   @FunctionalInterface
-  interface Task {
+  public interface Task {
     void run(int chunk, long from, long to);
   }
 
@@ -52,7 +52,7 @@ final class RowPool {
   }
 
   /** Runs the task over all rows, chunk 0 on the calling thread, and returns when all are done; a chunk's exception is thrown here. */
-  void run(long rows, long bytesPerRow, Task task) {
+  public void run(long rows, long bytesPerRow, Task task) {
     int chunks = chunks(rows, bytesPerRow);
     if (chunks == 1) {
       task.run(0, 0, rows);

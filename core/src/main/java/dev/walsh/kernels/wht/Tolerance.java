@@ -19,7 +19,7 @@ final class Tolerance {
       case F32 -> 1e-5;
       case BF16 -> 0x1p-7;
       case F16 -> 0x1p-10;
-      case I64 -> throw new IllegalArgumentException("no kernel computes in " + dtype);
+      case I64, I8 -> throw new IllegalArgumentException("no kernel computes in " + dtype);
     };
     if (!(error <= most)) throw new IllegalStateException(what + " in " + dtype + " is off by " + error + " of its largest value");
   }

@@ -4,9 +4,13 @@
 //   rope_forward(Element* packed, const float* cosine, const float* sine, long long heads, int length)
 //   rope_backward(const Element* dq, const Element* dk, const Element* dv, long long qStride, long long kStride, long long vStride,
 //                 Element* dPacked, const float* cosine, const float* sine, long long heads, int length)
+//   rope_append(Element* packed, const float* cosine, const float* sine, long long heads, const long long* positions,
+//               const long long* slots, Element* keys, Element* values)
 //
 // packed and dPacked are (B*T, 3, H, D), contiguous; forward works in place and leaves the values alone. dq, dk and dv are (B*T, H, D) with
 // so many elements between tokens; a null one is zero. cosine and sine are (at least length, D/2); heads = B*T*H; length = T.
+// rope_append is rope_forward of tokens that lie anywhere in their sequences, and writes the turned keys and the values into rows of caches
+// as well: positions and slots are (B*T), keys and values (slots of the cache, H, D).
 //
 // -DELEMENT, -DVECTOR: element.cu; -DHEADS=H; -DHALF=D/2, a multiple of VECTOR; -DBLOCK_HEADS, the heads of a block. Launch
 // ceil(heads / BLOCK_HEADS) blocks of BLOCK_HEADS * D / VECTOR threads: a thread owns one vector of a head's query, key and value, so that
@@ -52,7 +56,7 @@ struct Owned {
   }
 
   // Turns a query and a key, by the angle of the token's position or, with direction -1, back.
-  __device__ __forceinline__ void rotate(Vector& query, Vector& key, const float* cosine, const float* sine, int length,
+  __device__ __forceinline__ void rotate(Vector& query, Vector& key, const float* cosine, const float* sine, int position,
       float direction) const {
     __shared__ Vector exchanged[2][THREADS];
     exchanged[0][threadIdx.x] = query;
@@ -60,7 +64,7 @@ struct Owned {
     float c[VECTOR];
     float s[VECTOR];
     if (present) {
-      long long at = (long long)((int)token % length) * HALF + half;
+      long long at = (long long)position * HALF + half;
       loadFloats(cosine + at, c);
       loadFloats(sine + at, s);
     }
@@ -90,7 +94,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) rope_forward(Bits* packed,
   Bits* row = packed + owned.token * (3 * WIDTH) + owned.column;
   Vector query = owned.present ? Vector::load(row) : Vector::zero();
   Vector key = owned.present ? Vector::load(row + WIDTH) : Vector::zero();
-  owned.rotate(query, key, cosine, sine, length, 1);
+  owned.rotate(query, key, cosine, sine, (int)owned.token % length, 1);
   if (owned.present) {
     query.store(row);
     key.store(row + WIDTH);
@@ -106,11 +110,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) rope_backward(const Bits* 
   Vector query = gradient(dq, qStride);
   Vector key = gradient(dk, kStride);
   Vector value = gradient(dv, vStride);
-  owned.rotate(query, key, cosine, sine, length, -1);
+  owned.rotate(query, key, cosine, sine, (int)owned.token % length, -1);
   if (owned.present) {
     Bits* row = dPacked + owned.token * (3 * WIDTH) + owned.column;
     query.store(row);
     key.store(row + WIDTH);
     value.store(row + 2 * WIDTH);
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS) rope_append(Bits* packed, const float* cosine, const float* sine, long long heads,
+    const long long* positions, const long long* slots, Bits* keys, Bits* values) {
+  Owned owned(heads);
+  Bits* row = packed + owned.token * (3 * WIDTH) + owned.column;
+  Vector query = owned.present ? Vector::load(row) : Vector::zero();
+  Vector key = owned.present ? Vector::load(row + WIDTH) : Vector::zero();
+  owned.rotate(query, key, cosine, sine, owned.present ? (int)positions[owned.token] : 0, 1);
+  if (owned.present) {
+    long long slot = slots[owned.token] * WIDTH + owned.column;
+    query.store(row);
+    key.store(row + WIDTH);
+    key.store(keys + slot);
+    Vector::load(row + 2 * WIDTH).store(values + slot);
   }
 }

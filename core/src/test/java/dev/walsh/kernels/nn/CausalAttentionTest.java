@@ -67,7 +67,7 @@ final class CausalAttentionTest {
     double tolerance = switch (Dtype.of(actual)) {
       case BF16 -> 3e-2;
       case F16 -> 4e-3;
-      case F32, F64, I64 -> 1e-5;
+      case F32, F64, I64, I8 -> 1e-5;
     };
     var error = actual.to(Device.CPU.options(Dtype.F64), false, false, null).sub(exact).abs().max().item_double();
     assertThat(error).as(what).isLessThan(tolerance * Math.max(1, exact.abs().max().item_double()));

@@ -31,7 +31,7 @@ final class Exactly {
       case BF16 -> 0x1p-8;
       case F16 -> 0x1p-11;
       case F32 -> 0x1p-24;
-      case F64, I64 -> 0;
+      case F64, I64, I8 -> 0;
     };
   }
 

@@ -61,7 +61,7 @@ abstract class WhtTensorContract {
       case F32 -> 1e-6;
       case BF16 -> 0x1p-8;
       case F16 -> 0x1p-11;
-      case I64 -> throw new IllegalArgumentException();
+      case I64, I8 -> throw new IllegalArgumentException();
     };
     double scale = Math.max(1, largest(exact));
     assertThat(largest(actual.to(Dtype.F64.scalarType()).sub(exact)) / scale).isLessThanOrEqualTo(tolerance);

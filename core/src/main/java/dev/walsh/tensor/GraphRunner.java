@@ -1,25 +1,29 @@
-package dev.walsh.train;
+package dev.walsh.tensor;
 
-import dev.walsh.tensor.CudaGraph;
-import dev.walsh.tensor.Device;
-import dev.walsh.tensor.OutOfMemory;
 import org.jspecify.annotations.Nullable;
 
 /** Runs the same work again and again, on the GPU as a graph from the second time on; the first prepares what libraries do once. */
-final class StepRunner implements AutoCloseable {
+public final class GraphRunner implements AutoCloseable {
   private static final System.Logger LOGGER = System.getLogger("walsh");
 
+  private final String name;
   private final Runnable work;
   private boolean capturing;
   private boolean warm;
   private @Nullable CudaGraph graph;
 
-  StepRunner(Runnable work, Device device, Execution execution) {
+  /**
+   * @param name of the work, for the start of a sentence, such as {@code The training step}
+   * @param capturing whether it shall be a graph, which takes a GPU
+   */
+  public GraphRunner(String name, Runnable work, boolean capturing) {
+    this.name = name;
     this.work = work;
-    capturing = device == Device.CUDA && execution.graph();
+    this.capturing = capturing;
   }
 
-  void run() {
+  /** Runs the work once. */
+  public void run() {
     if (capturing && !warm) {
       CudaGraph.warmUp(work);
       warm = true;
@@ -40,7 +44,7 @@ final class StepRunner implements AutoCloseable {
       // Operator by operator it would take as much.
       if (OutOfMemory.isCauseOf(error)) throw error;
       capturing = false;
-      LOGGER.log(System.Logger.Level.WARNING, "The training step cannot be captured as a CUDA graph (" + error.getMessage()
+      LOGGER.log(System.Logger.Level.WARNING, name + " cannot be captured as a CUDA graph (" + error.getMessage()
           + "), so it runs operator by operator, more slowly and with the same results.");
     }
   }

@@ -1,0 +1,127 @@
+package dev.walsh.kernels.nn;
+
+import dev.walsh.tensor.CudaModule;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * A matrix (out,in) in bytes, for what only runs: w ≈ q·s, q from −127 to 127, with one s for each output channel, the greatest absolute value
+ * of its row over 127. It is one tensor of int8: a row is q, zeros up to a multiple of 16, and 16 bytes that begin with s as float32. So it can
+ * stand wherever a matrix of floats does, and its dtype says what it is.
+ *
+ * <p>Products of few rows read the bytes as they are, on both devices. For more, the matrix is widened first, which costs as much as two
+ * or three readings of it.
+ */
+public final class Int8Matrix {
+  private static final int ALIGNMENT = 16;
+  static final int TRAILER = 16;
+  private static final double MOST = 127;
+  /** Rows up to which reading the bytes for each tile of rows costs less than widening the matrix. */
+  private static final int FEW_ROWS_CUDA = 32;
+  private static final int FEW_ROWS_CPU = 8;
+
+  private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Products with matrices of bytes", Kernel::new);
+
+  private Int8Matrix() {}
+
+  /** Whether a matrix is one in bytes. */
+  public static boolean is(Tensor matrix) {
+    return Dtype.of(matrix) == Dtype.I8;
+  }
+
+  /** weight: (out,in), of floats -> the same in bytes, on the same device. */
+  public static Tensor pack(Tensor weight) {
+    try (var scope = Scope.withoutGradients()) {
+      long in = weight.size(1);
+      var wide = weight.to(ScalarType.Float);
+      var greatest = wide.abs().amax(new long[] {1}, true);
+      var scale = greatest.masked_fill(greatest.eq(new Scalar(0)), new Scalar(MOST)).div(new Scalar(MOST));
+      var q = wide.div(scale).round().to(ScalarType.Char);
+      var padded = torch.constant_pad_nd(q, 0, Math.ceilDiv(in, ALIGNMENT) * ALIGNMENT - in);
+      var bytes = scale.contiguous().view(ScalarType.Char);
+      return scope.escape(torch.cat(new TensorVector(padded, torch.constant_pad_nd(bytes, 0, TRAILER - bytes.size(1))), 1));
+    }
+  }
+
+  /** The matrix (out,in) in floats. */
+  public static Tensor unpack(Tensor packed, long in, Dtype dtype) {
+    // A byte has no more digits than bf16 has, so only the product is rounded.
+    return packed.narrow(1, 0, in).to(ScalarType.Float).mul(scales(packed)).to(dtype.scalarType());
+  }
+
+  /** (out,1), float32. */
+  private static Tensor scales(Tensor packed) {
+    return packed.narrow(1, packed.size(1) - TRAILER, Float.BYTES).contiguous().view(ScalarType.Float);
+  }
+
+  /** The rows that ids name, widened. ids: (…) int64 -> (…,in). */
+  public static Tensor rows(Tensor packed, Tensor ids, long in, Dtype dtype) {
+    var rows = unpack(packed.index_select(0, ids.reshape(-1)), in, dtype);
+    var shape = new long[(int) ids.dim() + 1];
+    System.arraycopy(ids.shape(), 0, shape, 0, shape.length - 1);
+    shape[shape.length - 1] = in;
+    return rows.view(shape);
+  }
+
+  /** x: (…,in), packed: (out,in) in bytes -> (…,out). */
+  static Tensor multiply(Tensor x, Tensor packed) {
+    long in = x.size(-1);
+    long batch = x.numel() / in;
+    var dtype = Dtype.of(x);
+    if (CpuFewRows.covers(x, packed, FEW_ROWS_CPU)) return CpuFewRows.multiply(x, packed);
+    if (KernelText.covers(x) && batch <= FEW_ROWS_CUDA && in % ALIGNMENT == 0) {
+      var kernel = KERNELS.of(new Shape(dtype, tile(batch)));
+      if (kernel != null) return shaped(x, kernel.run(x.contiguous(), packed, (int) batch, (int) in));
+    }
+    return plain(x, packed);
+  }
+
+  /** The same in libtorch's own operators, which the kernels must agree with. */
+  static Tensor plain(Tensor x, Tensor packed) {
+    return torch.linear(x, unpack(packed, x.size(-1), Dtype.of(x)));
+  }
+
+  /** (batch,out) -> (…,out). */
+  private static Tensor shaped(Tensor x, Tensor product) {
+    var shape = x.shape();
+    shape[shape.length - 1] = product.size(1);
+    return product.view(shape);
+  }
+
+  private static int tile(long batch) {
+    return (int) Math.min(8, Long.highestOneBit(Math.max(1, 2 * batch - 1)));
+  }
+
+  private record Shape(Dtype dtype, int tile) {}
+
+  /** {@code int8_linear.cu} for so many rows at a time. */
+  private static final class Kernel {
+    private static final int WARPS = 4;
+    private static final int WARP = 32;
+
+    private final int tile;
+    private final int warpRows;
+    private final CudaModule.Kernel kernel;
+
+    Kernel(Shape shape) {
+      tile = shape.tile;
+      warpRows = tile <= 2 ? 2 : 4;
+      kernel = KernelText.compile("int8_linear", shape.dtype, KernelText.vector(shape.dtype, ALIGNMENT), "TILE=" + tile,
+          "WARP_ROWS=" + warpRows, "WARPS=" + WARPS).kernel("int8_linear", 0);
+    }
+
+    Tensor run(Tensor x, Tensor packed, int batch, int in) {
+      int outs = (int) packed.size(0);
+      var out = torch.empty(new long[] {batch, outs}, x.options(), null);
+      if (batch == 0) return out;
+      kernel.launch(Math.ceilDiv(outs, WARPS * warpRows) * Math.ceilDiv(batch, tile), WARPS * WARP, CudaModule.argument(x),
+          CudaModule.argument(packed), CudaModule.argument(out), in, packed.size(1), outs, batch);
+      return out;
+    }
+  }
+}

@@ -1,0 +1,74 @@
+package dev.walsh.cli;
+
+import dev.walsh.config.Json;
+import dev.walsh.config.ModelConfig;
+import dev.walsh.config.Projection;
+import dev.walsh.train.TinyRun;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** {@code bench prefill} and {@code bench decode}: what they print and write, whatever the clock says. */
+final class InferenceBenchTest {
+  @TempDir
+  private Path folder;
+
+  private JsonNode run(String bench, Object... more) throws Exception {
+    var file = folder.resolve(bench + ".json");
+    var arguments = new ArrayList<Object>(List.of("bench", bench, "--device", "cpu", "--rounds", 7, "--out", file));
+    arguments.addAll(List.of(more));
+    var printed = Outcome.of(arguments.toArray()).text();
+    var written = Json.LINE.readTree(file.toFile());
+    assertThat(Json.LINE.readTree(printed.lines().toList().getLast())).isEqualTo(written);
+    for (var row : written.get("rows")) {
+      for (var figure : List.of("p50_ms", "p99_ms", "tokens_per_s", "floor_ms", "of_floor", "speedup", "weights_mib", "cache_mib")) {
+        assertThat(row.get(figure).asDouble()).as(figure).isPositive();
+      }
+      assertThat(row.get("p99_ms").asDouble()).isGreaterThanOrEqualTo(row.get("p50_ms").asDouble());
+      assertThat(row.get("speedup").asDouble()).isBetween(row.get("speedup_low").asDouble(), row.get("speedup_high").asDouble());
+    }
+    return written;
+  }
+
+  private Path shape() throws Exception {
+    return Files.writeString(folder.resolve("shape.json"),
+        Json.LINE.writeValueAsString(new ModelConfig(2, 48, 4, 64, 16, 61, Projection.named("dense"))));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"decode,full", "decode,int8", "prefill,full"})
+  void cellsAreRowsOfEachModel(String bench, String weights) throws Exception {
+    var written = run(bench, "--model", shape(), "--batches", "1,3", "--lengths", "2,20", "--weights", weights, "--most-tokens", 50,
+        "--dtype", "f32");
+    assertThat(written.get("bench").asString()).isEqualTo(bench);
+    assertThat(written.get("rows").valueStream().map(row -> row.get("projection").asString() + " " + row.get("batch") + "×"
+        + row.get("length"))).containsExactly("dense 1×2", "hadamard 1×2", "dense 3×2", "hadamard 3×2", "dense 1×20", "hadamard 1×20");
+    assertThat(written.get("rows").get(0).get("speedup").asDouble()).isEqualTo(1);
+  }
+
+  @Test
+  void trainedModelsAreTimedToo() throws Exception {
+    var trained = TinyRun.train(folder, "some", Projection.named("hadamard"));
+    assertThat(run("decode", "--run", trained, "--lengths", "8").get("rows").get(0).get("projection").asString()).isEqualTo("some");
+    var tooLong = Outcome.of("bench", "decode", "--run", trained, "--lengths", 9, "--device", "cpu");
+    assertThat(tooLong.status()).isEqualTo(2);
+    assertThat(tooLong.err()).contains("give at most 8");
+  }
+
+  @Test
+  void mistakesAreOneSentence() {
+    Outcome.of("bench", "decode", "--batches", "0").isMistake("--batches is 0");
+    Outcome.of("bench", "prefill", "--lengths", "-1").isMistake("--lengths is -1");
+    Outcome.of("bench", "prefill", "--weights", "int4").isMistake("--weights int4 is unknown");
+    Outcome.of("bench", "prefill", "--graph", "maybe").isMistake("--graph maybe is unknown");
+    Outcome.of("bench", "decode", "--model", "13M").isMistake("the model '13M' is unknown");
+  }
+}
