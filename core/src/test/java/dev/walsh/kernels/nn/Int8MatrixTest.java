@@ -34,7 +34,7 @@ final class Int8MatrixTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"F32,1,768,100", "F32,3,63,10", "BF16,1,768,2304", "BF16,8,40,7", "BF16,9,96,20", "F64,2,96,20"})
+  @CsvSource({"F32,1,768,100", "F32,3,63,10", "BF16,1,768,2304", "BF16,8,40,7", "BF16,64,96,20", "BF16,65,96,20", "F64,2,96,20"})
   void productsAreThoseOfTheWidenedMatrix(Dtype dtype, long rows, long in, long out) {
     compare(Device.CPU, dtype, rows, in, out);
   }
