@@ -35,8 +35,8 @@ record Linear(Expansion queries, Expansion keys, int entries, long block) {
     return out;
   }
 
-  /** S, (G,R,W). */
-  private Tensor state(Operands x) {
+  /** S of all tokens, (G,R,W). */
+  Tensor state(Operands x) {
     var state = x.zeros(x.groups(), entries, x.columns());
     Blocks.forward(x.length(), block, (from, tokens) -> keys.accumulate(x.keys(from, tokens), x.summed(from, tokens), state));
     return state;
