@@ -1,7 +1,7 @@
 package dev.walsh.kernels.hla;
 
 import dev.walsh.tensor.Memory;
-import java.util.Arrays;
+import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -12,38 +12,36 @@ import org.bytedeco.pytorch.global.torch;
  * Initial matrices of feature maps, such that each factor's similarity approximates exp(q·k/√D) on its share of the channels. The shares
  * multiply to the whole: untied factors take channels of their own, tied ones, which are all alike, the F-th root of exp on all.
  *
- * <p>With γ = D^(−1/4) (times F^(−1/2) where tied): rows of deviation γ make w·x normal with variance γ²|x|², and E[exp(w·q)·exp(w·k)] =
- * exp(γ²|q + k|²/2) = exp(γ²q·k) · exp(γ²|q|²/2) · exp(γ²|k|²/2), the random features of FAVOR+. They come in pairs w, −w, whose errors of odd
- * order cancel. Maps of inner products take γ times orthonormal rows instead.
+ * <p>With γ = D^(−1/4) (times F^(−1/2) where tied) and z = γ(q + k), a normal row w has E[exp(w·z)] = exp(|z|²/2) = exp(γ²q·k) · exp(γ²|q|²/2)
+ * · exp(γ²|k|²/2): the positive random features of FAVOR+. Orthogonal rows of the same length, each with its negative, have this value to
+ * second order without any randomness: the mean of cosh(w·z) is 1 + |z|²/2 + ….
  */
 final class FeatureInit {
   // How far copies of one map lie apart, so that they do not stay one: a share of the rows' deviation.
   private static final double SPREAD = 0.1;
 
   private final int headWidth;
-  private final boolean[] share;
+  // Which channels, int64.
+  private final Tensor share;
   private final double scale;
 
-  private FeatureInit(int headWidth, boolean[] share, double scale) {
+  private FeatureInit(int headWidth, IntPredicate isShared, double scale) {
     this.headWidth = headWidth;
-    this.share = share;
     this.scale = scale;
+    var channels = IntStream.range(0, headWidth).filter(isShared).asLongStream().toArray();
+    share = Memory.tensor(channels, channels.length);
   }
 
   /** Of one of several untied factors: its share are pairs of channels that RoPE rotates together, c and c + D/2. */
   static FeatureInit untied(HlaSpec spec, int factor) {
     int d = spec.headWidth();
     int half = (d + 1) / 2;
-    var share = new boolean[d];
-    for (int c = 0; c < d; c++) share[c] = c % half * spec.factors().size() / half == factor;
-    return new FeatureInit(d, share, Math.pow(d, -0.25));
+    return new FeatureInit(d, c -> c % half * spec.factors().size() / half == factor, Math.pow(d, -0.25));
   }
 
   /** Of factors that share features on one side or both. */
   static FeatureInit tied(HlaSpec spec) {
-    var share = new boolean[spec.headWidth()];
-    Arrays.fill(share, true);
-    return new FeatureInit(spec.headWidth(), share, Math.pow(spec.headWidth(), -0.25) / Math.sqrt(spec.factors().size()));
+    return new FeatureInit(spec.headWidth(), _ -> true, Math.pow(spec.headWidth(), -0.25) / Math.sqrt(spec.factors().size()));
   }
 
   /** γ. */
@@ -51,23 +49,30 @@ final class FeatureInit {
     return scale;
   }
 
-  /** γ² on the channels of the share, 0 on others. */
-  double[] squaredScales() {
+  /** γ², times a factor, on the channels of the share, and 0 on others. */
+  double[] squaredScales(double factor) {
     var squares = new double[headWidth];
-    for (int c = 0; c < headWidth; c++) squares[c] = share[c] ? scale * scale : 0;
+    for (double channel : Memory.doubles(share)) squares[(int) channel] = factor * scale * scale;
     return squares;
   }
 
   /**
-   * The matrices of random features, in pairs of rows that differ in sign.
+   * The matrices of random features: orthogonal rows, the same negated, other orthogonal rows, the same negated, and so on.
    *
-   * @param drawn (maps,H,r,D), normal, of deviation γ -> the same shape
+   * @param drawn (maps,H,r,D), normal, of deviation γ, which is that of the result but for the stretch -> the same shape
    */
-  Tensor paired(Tensor drawn) {
-    var rows = drawn.select(0, 0).mul(mask(drawn));
-    long pairs = rows.size(1) / 2;
-    rows.narrow(1, rows.size(1) - pairs, pairs).copy_(rows.narrow(1, 0, pairs).neg());
-    return forAll(rows, drawn);
+  Tensor paired(Tensor drawn, double stretch) {
+    var dense = onShare(drawn);
+    long rows = dense.size(1);
+    long channels = dense.size(2);
+    for (long from = 0; from < rows; from += 2 * channels) {
+      long first = Math.min(channels, rows - from);
+      long second = Math.min(channels, rows - from - first);
+      var block = dense.narrow(1, from, first);
+      block.copy_(orthogonalRows(block).mul_(new Scalar(stretch * scale * Math.sqrt(channels))));
+      dense.narrow(1, from + first, second).copy_(block.narrow(1, 0, second).neg());
+    }
+    return forAll(dense, drawn);
   }
 
   /**
@@ -76,28 +81,32 @@ final class FeatureInit {
    * @param drawn (maps,H,p,D), normal, of deviation γ/√p, which is also that of the result -> the same shape
    */
   Tensor orthonormal(Tensor drawn) {
-    var channels = IntStream.range(0, headWidth).filter(c -> share[c]).asLongStream().toArray();
-    var index = Memory.tensor(channels, channels.length);
-    var dense = drawn.select(0, 0).index_select(2, index);
-    boolean isWide = dense.size(1) < channels.length;
-    var basis = isWide ? torch.linalg_qr(dense.transpose(1, 2)).get0().transpose(1, 2) : torch.linalg_qr(dense).get0();
-    double stretch = isWide ? Math.sqrt((double) channels.length / dense.size(1)) : 1;
-    var rows = torch.zeros_like(drawn.select(0, 0)).index_copy_(2, index, basis.mul(new Scalar(scale * stretch)));
-    return forAll(rows, drawn);
+    var dense = onShare(drawn);
+    double stretch = Math.sqrt(Math.max(1, (double) dense.size(2) / dense.size(1)));
+    var basis = dense.size(1) < dense.size(2) ? orthogonalRows(dense) : torch.linalg_qr(dense).get0();
+    return forAll(basis.mul(new Scalar(scale * stretch)), drawn);
   }
 
-  /** One matrix a head for all maps, apart by little where there are more than one a side. */
+  /** What the first map drew on the channels of the share: (H,rows,channels). */
+  private Tensor onShare(Tensor drawn) {
+    return drawn.select(0, 0).index_select(2, share);
+  }
+
+  /** rows: (H,n,channels), n at most as many as channels -> an orthonormal basis of what they span. */
+  private static Tensor orthogonalRows(Tensor rows) {
+    return torch.linalg_qr(rows.transpose(1, 2)).get0().transpose(1, 2);
+  }
+
+  /** One matrix a head, (H,rows,channels), for all maps; apart by little where there are more than one a side. */
   private Tensor forAll(Tensor matrix, Tensor drawn) {
-    var all = matrix.unsqueeze(0).expand(drawn.shape()).clone();
+    var all = torch.zeros_like(drawn);
     long others = drawn.size(0) - 1;
-    if (others > 1) all.narrow(0, 1, others).add_(drawn.narrow(0, 1, others).mul(mask(drawn)).mul_(new Scalar(SPREAD)));
+    for (long map = 0; map <= others; map++) {
+      boolean isApart = others > 1 && map > 0;
+      var own = isApart ? matrix.add(drawn.select(0, map).index_select(2, share), new Scalar(SPREAD)) : matrix;
+      all.select(0, map).index_copy_(2, share, own);
+    }
     return all;
-  }
-
-  private Tensor mask(Tensor like) {
-    var ones = new double[headWidth];
-    for (int c = 0; c < headWidth; c++) ones[c] = share[c] ? 1 : 0;
-    return Memory.tensor(ones, headWidth).to(like.scalar_type());
   }
 
   /** The matrices of a perceptron's first layer that its second undoes: [W; −W]. matrices: (maps,H,r,D) -> (maps,H,2r,D). */

@@ -8,7 +8,7 @@ import dev.walsh.config.UserError;
  * channels; README says how well.
  */
 public sealed interface FeatureMap {
-  /** softplus(Wx + b), with {@code rank} features. */
+  /** softplus(Wx + b) / (1 + κγ²|x|²/2), with {@code rank} features; the divisor is what of exp(q·k) a key's own length is not. */
   record Softplus(int rank) implements FeatureMap {
     public Softplus {
       positive("rank", rank);
@@ -20,7 +20,7 @@ public sealed interface FeatureMap {
     }
   }
 
-  /** exp(Wx + b), on keys times exp(−|x|²/2): positive random features (FAVOR+, arXiv 2009.14794) that are trained. Log-stabilised. */
+  /** exp(Wx + b − γ²|x|²/2): positive random features (FAVOR+, arXiv 2009.14794) that are trained. Log-stabilised. */
   record Exp(int rank) implements FeatureMap {
     public Exp {
       positive("rank", rank);
@@ -45,7 +45,7 @@ public sealed interface FeatureMap {
     }
   }
 
-  /** softplus(W₂ silu(W₁x) + b) with 2·rank hidden channels a head. */
+  /** As {@link Softplus}, of W₂ silu(W₁x) + b with 2·rank hidden channels a head. */
   record Perceptron(int rank) implements FeatureMap {
     public Perceptron {
       positive("rank", rank);

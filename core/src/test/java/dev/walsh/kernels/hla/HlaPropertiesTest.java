@@ -41,7 +41,8 @@ final class HlaPropertiesTest {
           var sample = Sample.of(kind.spec(causal), dtype, 70);
           var constant = torch.full_like(sample.v(), new Scalar(1.5));
           for (var form : forms(causal)) {
-            Sample.assertClose(dtype + " " + form, sample.hla().apply(form, sample.q(), sample.k(), constant, null), constant, rounding(kind, dtype));
+            Sample.assertClose(dtype + " " + form, sample.hla().apply(form, sample.q(), sample.k(), constant, null), constant,
+                rounding(kind, dtype));
           }
         }
       }
