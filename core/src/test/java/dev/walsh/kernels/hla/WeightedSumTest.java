@@ -6,6 +6,7 @@ import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -89,8 +90,7 @@ final class WeightedSumTest {
   }
 
   private static Operands wide(Operands x) {
-    var values = x.values();
-    assertThat(values).isNotNull();
+    var values = Objects.requireNonNull(x.values());
     return new Operands(x.queries().stream().map(WeightedSumTest::wide).toList(), x.keys().stream().map(WeightedSumTest::wide).toList(),
         wide(values), true);
   }
@@ -161,8 +161,7 @@ final class WeightedSumTest {
   }
 
   private static Operands part(Operands x, long from, long tokens) {
-    var values = x.values();
-    assertThat(values).isNotNull();
+    var values = Objects.requireNonNull(x.values());
     return new Operands(x.queries(from, tokens), x.keys(from, tokens), values.narrow(1, from, tokens), true);
   }
 
