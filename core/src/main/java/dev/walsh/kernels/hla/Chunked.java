@@ -124,9 +124,11 @@ record Chunked(Expansion queries, Expansion keys, Similarities similarities, int
       if (from + tokens < x.length()) keys.accumulate(k, columns, state);
     });
     // From here on the gradient of the state, of which the last chunk's tokens see what was given from outside.
-    if (ofState == null) state.zero_();
-    else
+    if (ofState == null) {
+      state.zero_();
+    } else {
       state.copy_(ofState);
+    }
     Blocks.backward(x.length(), chunk, (from, tokens) -> {
       if (ofState != null || from + tokens < x.length()) {
         var k = x.keys(from, tokens);

@@ -99,14 +99,14 @@ final class FeatureExpansion implements Expansion {
 
   private void multiply(List<Tensor> x, Monomials.Run run, Tensor out) {
     try (var scope = Scope.open()) {
-      boolean isFirst = true;
-      for (var order : side.orders()) {
+      for (int i = 0; i < side.orders().length; i++) {
+        var order = side.orders()[i];
         var lead = x.get(order[0]).narrow(1, run.from(), run.length());
-        var trailing = Products.trailing(x, order, run);
-        if (isFirst) torch.mul_out(out, lead, trailing);
-        else
-          out.addcmul_(lead, trailing);
-        isFirst = false;
+        if (i == 0) {
+          torch.mul_out(out, lead, Products.trailing(x, order, run));
+        } else {
+          out.addcmul_(lead, Products.trailing(x, order, run));
+        }
       }
     }
   }

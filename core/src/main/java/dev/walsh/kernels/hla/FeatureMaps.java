@@ -53,14 +53,12 @@ final class FeatureMaps {
 
   /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums. */
   List<Tensor> queries(Tensor q, long position) {
-    var features = new ArrayList<Tensor>();
-    for (var use : ofQueries) {
-      var x = use.apply(q, position);
-      if (use.layer.isLogarithmic()) features.add(exp(x.sub(x.detach().amax(new long[] {2}, true))));
-      else
-        features.add(use.layer.isPositive() ? x.div(x.detach().mean(2).unsqueeze(2).clamp_min(new Scalar(TINY))) : x);
-    }
-    return features;
+    return ofQueries.stream().map(use -> scaled(use.layer, use.apply(q, position))).toList();
+  }
+
+  private Tensor scaled(FeatureLayer layer, Tensor x) {
+    if (layer.isLogarithmic()) return exp(x.sub(x.detach().amax(new long[] {2}, true)));
+    return layer.isPositive() ? x.div(x.detach().mean(2).unsqueeze(2).clamp_min(new Scalar(TINY))) : x;
   }
 
   /**

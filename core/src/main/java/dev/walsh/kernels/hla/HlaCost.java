@@ -94,9 +94,11 @@ public final class HlaCost {
     long other = Integer.MAX_VALUE;
     while (other - quadratic > 1) {
       long middle = (quadratic + other) >>> 1;
-      if (choose(middle) == Form.QUADRATIC) quadratic = middle;
-      else
+      if (choose(middle) == Form.QUADRATIC) {
+        quadratic = middle;
+      } else {
         other = middle;
+      }
     }
     return quadratic;
   }

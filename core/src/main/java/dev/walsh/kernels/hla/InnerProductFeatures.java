@@ -35,7 +35,7 @@ final class InnerProductFeatures implements FeatureLayer {
 
   InnerProductFeatures(HlaSpec spec, FeatureMap map, int maps, FeatureInit init, Weights.Path path) {
     int channels = map.channels(spec.headWidth());
-    weight = path.normal("weight", init.scale() / Math.sqrt(channels), init::orthonormal, maps, spec.heads(), channels, spec.headWidth());
+    weight = path.normal("weight", 1, init::orthonormal, maps, spec.heads(), channels, spec.headWidth());
     squares = map instanceof FeatureMap.Taylor ? Squares.of(channels, path) : null;
   }
 

@@ -1,6 +1,7 @@
 package dev.walsh.kernels.hla;
 
 import dev.walsh.tensor.Weights;
+import java.util.Arrays;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -25,7 +26,7 @@ final class PointwiseFeatures implements FeatureLayer {
   private final @Nullable Tensor second;
   // (maps,H,r,1)
   private final Tensor bias;
-  // (1,D): κ·γ² on the map's channels and 0 on others, where κ is not 0.
+  // (1,D): κ·γ² on the channels that the map spans and 0 on others; null where κ is 0.
   private final @Nullable Tensor curvature;
 
   PointwiseFeatures(HlaSpec spec, FeatureMap map, int maps, FeatureInit init, Weights.Path path) {
@@ -35,16 +36,17 @@ final class PointwiseFeatures implements FeatureLayer {
     long d = spec.headWidth();
     double stretch = stretch(map);
     if (map instanceof FeatureMap.Perceptron) {
-      weight = path.normal("weight", init.scale(), t -> FeatureInit.doubled(init.paired(t.narrow(2, 0, rank), stretch)), maps, heads,
+      weight = path.normal("weight", 1, t -> FeatureInit.doubled(init.paired(t.narrow(2, 0, rank), stretch)), maps, heads,
           2 * rank, d);
       second = path.normal("second.weight", 1, FeatureInit::difference, maps, heads, rank, 2 * rank);
     } else {
-      weight = path.normal("weight", init.scale(), t -> init.paired(t, stretch), maps, heads, rank, d);
+      weight = path.normal("weight", 1, t -> init.paired(t, stretch), maps, heads, rank, d);
       second = null;
     }
     bias = path.constant("bias", initialBias(map), maps, heads, rank, 1);
     double kappa = kappa(map);
-    curvature = kappa == 0 ? null : path.fixed(Operands.sumDtype(path.dtype()), init.squaredScales(kappa), 1, d);
+    var squares = Arrays.stream(init.meanSquares(rank)).map(square -> kappa * square).toArray();
+    curvature = kappa == 0 ? null : path.fixed(Operands.sumDtype(path.dtype()), squares, 1, d);
   }
 
   private static double initialBias(FeatureMap map) {

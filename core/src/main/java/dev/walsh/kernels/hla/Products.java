@@ -22,9 +22,11 @@ final class Products {
   static void pullTrailing(List<Tensor> x, int[] order, Monomials.Run run, Tensor gradient, List<Tensor> dx) {
     for (int i = 1; i < order.length; i++) {
       var ofFeature = feature(dx, order, run, i);
-      if (order.length == 2) ofFeature.add_(gradient);
-      else
+      if (order.length == 2) {
+        ofFeature.add_(gradient);
+      } else {
         ofFeature.addcmul_(gradient, feature(x, order, run, 3 - i));
+      }
     }
   }
 }

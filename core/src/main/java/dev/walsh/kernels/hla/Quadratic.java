@@ -12,6 +12,8 @@ record Quadratic(Similarities similarities, boolean causal) {
   // 4 MiB of weights in float32.
   private static final long BLOCK_ELEMENTS = 1 << 20;
   private static final long FEWEST_QUERIES = 16;
+  // A causal block meets the keys up to its last query, so a large one meets many in vain.
+  private static final long MOST_QUERIES = 128;
 
   /** x -> (G,N,W), in the dtype of sums. */
   Tensor apply(Operands x) {
@@ -47,7 +49,7 @@ record Quadratic(Similarities similarities, boolean causal) {
   }
 
   private static void forEachBlock(Operands x, Blocks.Visitor visitor) {
-    long queries = Math.max(FEWEST_QUERIES, BLOCK_ELEMENTS / Math.max(1, x.groups() * x.length()));
+    long queries = Math.clamp(BLOCK_ELEMENTS / Math.max(1, x.groups() * x.length()), FEWEST_QUERIES, MOST_QUERIES);
     Blocks.forward(x.length(), queries, visitor);
   }
 }

@@ -1,1 +1,0 @@
-package dev.walsh.kernels.hla;
