@@ -245,6 +245,11 @@ public final class Weights {
       return add(name, Decay.DECAYED, shape, (t, generator) -> t.normal_(0, deviation, generator));
     }
 
+    /** A decayed matrix whose initial value is a function of as many normally distributed values. */
+    public Tensor normal(String name, double deviation, UnaryOperator<Tensor> function, long... shape) {
+      return normal(name, deviation, shape, function, shape);
+    }
+
     /**
      * A decayed matrix whose initial value is a function of normally distributed ones.
      *

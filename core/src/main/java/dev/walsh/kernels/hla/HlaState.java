@@ -1,0 +1,58 @@
+package dev.walsh.kernels.hla;
+
+import java.util.List;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * What a causal attention remembers of the tokens it has seen: as many bytes after a million as after one. It belongs to one stream of
+ * sequences and one thread, and its tensors live until {@link #close}.
+ */
+public final class HlaState implements AutoCloseable {
+  private List<Tensor> sums;
+  private List<Tensor> scales;
+  private long position;
+
+  /**
+   * @param sums (G,R,W) each: of values with the count, or of both apart
+   * @param scales of the features that have one, (B,H) each
+   */
+  HlaState(List<Tensor> sums, List<Tensor> scales) {
+    this.sums = sums;
+    this.scales = scales;
+  }
+
+  /** The number of tokens seen. */
+  public long position() {
+    return position;
+  }
+
+  /** The bytes that it takes. */
+  public long bytes() {
+    return sums.stream().mapToLong(Tensor::nbytes).sum() + scales.stream().mapToLong(Tensor::nbytes).sum();
+  }
+
+  List<Tensor> sums() {
+    return sums;
+  }
+
+  List<Tensor> scales() {
+    return scales;
+  }
+
+  /** Takes over what further tokens left: in place where the sums are, so that it outlives the scope that those were in. */
+  void advance(List<Tensor> sumsAfter, List<Tensor> scalesAfter, long tokens) {
+    if (sumsAfter.getFirst() == sums.getFirst()) {
+      for (int i = 0; i < scales.size(); i++) scales.get(i).copy_(scalesAfter.get(i));
+    } else {
+      sums = List.copyOf(sumsAfter);
+      scales = List.copyOf(scalesAfter);
+    }
+    position += tokens;
+  }
+
+  @Override
+  public void close() {
+    sums.forEach(Tensor::close);
+    scales.forEach(Tensor::close);
+  }
+}
