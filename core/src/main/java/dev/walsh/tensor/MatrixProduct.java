@@ -64,7 +64,7 @@ public final class MatrixProduct {
   }
 
   /**
-   * out = op(left) op(right) + added. All are contiguous; what is not bf16 is libtorch's work. Sums are float32; some algorithms round the
+   * out = op(left) op(right) + added. All are contiguous; what is not bf16 on the GPU is libtorch's work. Sums are float32; some algorithms round the
    * product before they add.
    *
    * @param out (M,N), written; it may be what is added
@@ -73,7 +73,7 @@ public final class MatrixProduct {
    * @param added (M,N), or null for none
    */
   public static void into(Tensor out, Tensor left, boolean leftTransposed, Tensor right, boolean rightTransposed, @Nullable Tensor added) {
-    if (Dtype.of(out) != Dtype.BF16) {
+    if (!out.is_cuda() || Dtype.of(out) != Dtype.BF16) {
       byLibtorch(out, leftTransposed ? left.t() : left, rightTransposed ? right.t() : right, added);
       return;
     }

@@ -10,8 +10,6 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.ByteVector;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -27,10 +25,8 @@ final class CpuFewRows {
   /** From here on libtorch's products, which use matrix units, are faster. */
   private static final int MOST_ROWS = 4;
 
-  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Float> FLOATS = Bf16Lanes.FLOATS;
   private static final int LANES = FLOATS.length();
-  private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
-  private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
   // The shortest register; it may hold more bytes than there are floats in one, of which the first are taken.
   private static final VectorSpecies<Byte> BYTES = VectorSpecies.of(byte.class, VectorShape.forBitSize(Math.max(64, LANES * Byte.SIZE)));
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
@@ -103,18 +99,12 @@ final class CpuFewRows {
     var b = FloatVector.zero(FLOATS);
     int i = 0;
     for (; i + 2 * LANES <= n; i += 2 * LANES) {
-      a = ofHalves(weight, at + i).fma(FloatVector.fromArray(FLOATS, x, offset + i), a);
-      b = ofHalves(weight, at + i + LANES).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), b);
+      a = Bf16Lanes.load(weight, at + i).fma(FloatVector.fromArray(FLOATS, x, offset + i), a);
+      b = Bf16Lanes.load(weight, at + i + LANES).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), b);
     }
     float sum = a.add(b).reduceLanes(VectorOperators.ADD);
-    for (; i < n; i++) sum += Float.intBitsToFloat(weight.getAtIndex(ValueLayout.JAVA_SHORT, at + i) << Short.SIZE) * x[offset + i];
+    for (; i < n; i++) sum += Bf16Lanes.widen(weight.getAtIndex(ValueLayout.JAVA_SHORT, at + i)) * x[offset + i];
     return sum;
-  }
-
-  private static FloatVector ofHalves(MemorySegment weight, long at) {
-    var bits = (IntVector) ShortVector.fromMemorySegment(SHORTS, weight, at * Short.BYTES, ORDER)
-        .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
-    return bits.lanewise(VectorOperators.LSHL, Short.SIZE).reinterpretAsFloats();
   }
 
   private static float floats(MemorySegment weight, long at, float[] x, int offset, int n) {

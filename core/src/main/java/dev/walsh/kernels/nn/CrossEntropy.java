@@ -39,14 +39,18 @@ public final class CrossEntropy {
   }
 
   static Tensor apply(Tensor hidden, Tensor embedding, Tensor targets, long chunkBytes) {
-    var dtype = Dtype.of(hidden);
-    // In half precision the gradients of rare tokens would vanish.
-    boolean covered = KernelText.covers(hidden) && dtype != Dtype.F16 && CustomGradient.isWanted(hidden, embedding);
-    var kernels = covered ? KERNELS.of(new CrossEntropyKernels.Shape((int) embedding.size(0), dtype)) : null;
+    var kernels = CustomGradient.isWanted(hidden, embedding) ? kernels(hidden, (int) embedding.size(0)) : null;
     if (kernels == null) return plain(hidden, embedding, targets, chunkBytes);
     var pass = new Pass(kernels, hidden, embedding, targets, chunkBytes);
     CustomGradient.attach(List.of(hidden, embedding), List.of(pass.loss), pass::backward);
     return pass.loss;
+  }
+
+  private static @Nullable LossKernels kernels(Tensor hidden, int columns) {
+    var dtype = Dtype.of(hidden);
+    if (hidden.is_cpu()) return dtype == Dtype.BF16 ? CpuCrossEntropy.INSTANCE : null;
+    // In half precision the gradients of rare tokens would vanish.
+    return KernelText.covers(hidden) && dtype != Dtype.F16 ? KERNELS.of(new CrossEntropyKernels.Shape(columns, dtype)) : null;
   }
 
   /** The same in libtorch's operators; where no gradients are wanted, as many rows at a time as the bound on the logits allows. */
@@ -75,7 +79,7 @@ public final class CrossEntropy {
 
   /** Bytes that a pass with gradients holds at once of logits and what the loss makes of them, on a device where our kernels run or do not. */
   public static long bytes(long rows, long columns, Dtype dtype, Device device) {
-    if (device == Device.CUDA && dtype != Dtype.F16 && dtype != Dtype.F64) {
+    if (dtype == Dtype.BF16 || device == Device.CUDA && dtype == Dtype.F32) {
       long row = columns * dtype.bytes();
       return chunk(rows, row, CHUNK_BYTES) * row;
     }
@@ -109,13 +113,13 @@ public final class CrossEntropy {
 
   /** One forward pass and the gradients that its backward hands out. */
   private static final class Pass {
-    private final CrossEntropyKernels kernels;
+    private final LossKernels kernels;
     private final Tensor loss;
     private final Tensor dHidden;
     private final Tensor dEmbedding;
     private boolean spent;
 
-    Pass(CrossEntropyKernels kernels, Tensor hidden, Tensor embedding, Tensor targets, long chunkBytes) {
+    Pass(LossKernels kernels, Tensor hidden, Tensor embedding, Tensor targets, long chunkBytes) {
       this.kernels = kernels;
       try (var scope = Scope.withoutGradients()) {
         var x = hidden.reshape(-1, hidden.size(-1)).contiguous();
@@ -123,7 +127,7 @@ public final class CrossEntropy {
         dHidden = scope.escape(torch.empty(hidden.shape(), hidden.options(), null));
         dEmbedding = scope.escape(torch.empty(embedding.shape(), embedding.options(), null));
         long rows = x.size(0);
-        var losses = torch.empty(new long[] {rows}, Device.CUDA.options(Dtype.F32), null);
+        var losses = torch.empty(new long[] {rows}, (x.is_cpu() ? Device.CPU : Device.CUDA).options(Dtype.F32), null);
         var dx = dHidden.view(rows, -1);
         long chunk = chunk(rows, embedding.size(0) * Dtype.of(hidden).bytes(), chunkBytes);
         var logits = torch.empty(new long[] {chunk, embedding.size(0)}, hidden.options(), null);

@@ -6,7 +6,7 @@ import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.pytorch.Tensor;
 
 /** {@code cross_entropy.cu}, compiled for one number of columns and dtype. */
-final class CrossEntropyKernels {
+final class CrossEntropyKernels implements LossKernels {
   record Shape(int vocabulary, Dtype dtype) {}
 
   private static final int MOST_THREADS = 1024;
@@ -30,15 +30,15 @@ final class CrossEntropyKernels {
     scale = module.kernel("cross_entropy_scale", 0);
   }
 
-  /** logits: (rows,V), targets: (rows) int64, losses: (rows) float32, contiguous. The gradient of weight·Σ losses replaces the logits. */
-  void gradient(Tensor logits, Tensor targets, Tensor losses, float weight) {
+  @Override
+  public void gradient(Tensor logits, Tensor targets, Tensor losses, float weight) {
     long rows = losses.numel();
     gradient.launch((int) Math.min(rows, mostBlocks), threads, CudaModule.argument(logits), CudaModule.argument(targets),
         CudaModule.argument(losses), rows, CudaModule.argument(weight));
   }
 
-  /** values, contiguous, times a factor: a scalar, float32, on the GPU. */
-  void scale(Tensor values, Tensor factor) {
+  @Override
+  public void scale(Tensor values, Tensor factor) {
     long vectors = Math.ceilDiv(values.numel(), vector);
     scale.launch((int) Math.clamp(Math.ceilDiv(vectors, threads), 1, mostBlocks), threads, CudaModule.argument(values), values.numel(),
         CudaModule.argument(factor));

@@ -119,6 +119,34 @@ final class CrossEntropyTest {
   }
 
   @ParameterizedTest
+  @CsvSource({"1,64,64,1000000", "3,24,61,2", "137,64,61,137", "137,72,1000,50", "64,64,50304,64", "70,768,1009,70"})
+  void onTheCpuItIsLibtorchsLossToo(int rows, int width, int vocabulary, int chunkRows) {
+    try (var scope = Scope.open()) {
+      var given = Case.random(Device.CPU, Dtype.BF16, rows, width, vocabulary);
+      var exact = given.as(Device.CPU, Dtype.F64).plain();
+      var libtorch = given.as(Device.CPU, Dtype.BF16).plain();
+      var fused = given.fused(chunkRows);
+      for (int i = 0; i < exact.size(); i++) {
+        double allowed = 1e-6 + 2 * distance(libtorch.get(i), exact.get(i));
+        assertThat(distance(fused.get(i), exact.get(i))).as("loss, hidden, embedding: %d", i).isLessThan(allowed);
+      }
+    }
+  }
+
+  @Test
+  void anIdOutsideOfTheVocabularySpoilsItsRowOnTheCpu() {
+    try (var scope = Scope.open()) {
+      var given = Case.random(Device.CPU, Dtype.BF16, 3, 8, 61);
+      var sound = given.as(Device.CPU, Dtype.BF16).fused(WHOLE);
+      given.targets.narrow(0, 1, 1).fill_(new Scalar(61));
+      var broken = given.fused(WHOLE);
+      assertThat(broken.get(0)).containsExactly(Double.NaN);
+      assertThat(Arrays.copyOfRange(broken.get(1), 8, 16)).containsOnly(Double.NaN);
+      assertThat(Arrays.copyOfRange(broken.get(1), 0, 8)).isEqualTo(Arrays.copyOfRange(sound.get(1), 0, 8));
+    }
+  }
+
+  @ParameterizedTest
   @EnumSource(value = Dtype.class, names = {"F32", "BF16"})
   void chunksGiveWhatTheWholeGives(Dtype dtype) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
