@@ -197,7 +197,7 @@ public final class TrainCommand implements Callable<Integer> {
     var execution = plan.execution();
     var memory = Footprint.of(shape, recipe, ranks, device, Dtype.named(plan.dtype()), execution);
     var share = Share.of(recipe, 0, ranks);
-    say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.attention(),
+    say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.attentionInWords(),
         shape.layers(), shape.width(), shape.heads(), weights.elements(), cost.training() / 1e6);
     say.printf(Locale.ROOT, "train   %,d tokens in %,d steps of %,d (%s%d × %d sequences of %,d), lr %.2g, %s%n", recipe.tokens(),
         recipe.steps(), recipe.batchTokens(), ranks == 1 ? "" : ranks + " ranks × ", share.passes(), share.microBatch(), recipe.length(),
