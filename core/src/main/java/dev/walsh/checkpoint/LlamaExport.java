@@ -1,8 +1,10 @@
 package dev.walsh.checkpoint;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection.Mix;
+import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import dev.walsh.model.FixedMatrix;
 import dev.walsh.model.Folding;
@@ -43,12 +45,16 @@ public final class LlamaExport {
    * Writes a new folder, whole or not at all.
    *
    * @param dtype of the tensors, F32 or BF16
-   * @throws dev.walsh.config.UserError where the folder exists or cannot be written
+   * @throws UserError where the folder exists or cannot be written, or where attention is not softmax's
    */
   public static void write(SavedModel model, Path out, Dtype dtype) {
     if (dtype != Dtype.F32 && dtype != Dtype.BF16) throw new IllegalArgumentException("the layout is written in f32 or bf16, not " + dtype);
-    Disk.refuseExisting(out);
     var config = model.state().model();
+    if (!(config.attention() instanceof AttentionKind.Softmax)) {
+      throw new UserError("the model's attention is " + config.attention()
+          + ", which Llama's layout has no place for; export a model with softmax attention");
+    }
+    Disk.refuseExisting(out);
     int endOfText = model.tokenizer().endOfText();
     try (var ours = model.weights(); var scope = Scope.withoutGradients()) {
       var export = new LlamaExport(config, ours, dtype);

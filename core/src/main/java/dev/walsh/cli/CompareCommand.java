@@ -12,8 +12,8 @@ import dev.walsh.generate.Sampling;
 import dev.walsh.generate.TextReader;
 import dev.walsh.measure.Hardware;
 import dev.walsh.measure.Stamp;
+import dev.walsh.model.DecodeState;
 import dev.walsh.model.Gpt;
-import dev.walsh.model.KvCache;
 import dev.walsh.study.Arm;
 import dev.walsh.study.Comparison;
 import dev.walsh.study.ComparisonRecord;
@@ -173,7 +173,7 @@ public final class CompareCommand implements Callable<Integer> {
     var text = new StringBuilder();
     int end = tokenizer.endOfText();
     var request = new Request(new int[] {end}, SAMPLE_TOKENS, end, new Sampling(SAMPLE_TEMPERATURE, 0, 1, 1, 1), 0);
-    try (var state = KvCache.of(model, 1, model.config().context(), model.device().bytesAvailable());
+    try (var state = DecodeState.of(model, 1, model.config().context(), model.device().bytesAvailable());
         var generator = new Generator(model, state, 1, 1, true)) {
       var reader = new TextReader(tokenizer, text::append);
       generator.submit(request, reader).result().join();

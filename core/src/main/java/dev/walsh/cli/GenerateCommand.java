@@ -7,7 +7,7 @@ import dev.walsh.generate.Generator;
 import dev.walsh.generate.Request;
 import dev.walsh.generate.Sampling;
 import dev.walsh.generate.TextReader;
-import dev.walsh.model.KvCache;
+import dev.walsh.model.DecodeState;
 import dev.walsh.text.Tokenizer;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -130,7 +130,7 @@ public final class GenerateCommand implements Callable<Integer> {
     var dtype = compute.dtype(device);
     try (var loaded = saved.load(device, dtype, int8)) {
       long context = saved.state().model().context();
-      try (var state = KvCache.of(loaded.model(), sequences, sequences * context, device.bytesAvailable());
+      try (var state = DecodeState.of(loaded.model(), sequences, sequences * context, device.bytesAvailable());
           var generator = new Generator(loaded.model(), state, CHUNK, WAITING, true)) {
         use.with(generator);
       }

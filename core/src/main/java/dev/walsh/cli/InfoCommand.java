@@ -52,7 +52,7 @@ public final class InfoCommand implements Callable<Integer> {
     var table = pairs("run", info.run())
         .row(Cell.of("model"), Cell.of(String.format(Locale.ROOT, "%d layers, width %,d, %d heads, MLP %,d, context %,d",
             model.layers(), model.width(), model.heads(), model.hidden(), model.context())))
-        .row(Cell.of("projection"), Cell.of(model.attention()));
+        .row(Cell.of("attention"), Cell.of(model.attentionInWords()));
     if (info.hadamard() != null) table = table.row(Cell.of("H_d"), Cell.of(info.hadamard()));
     return table
         .row(Cell.of("tokenizer"), Cell.of(String.format(Locale.ROOT, "%s, %,d ids, padded to %,d",

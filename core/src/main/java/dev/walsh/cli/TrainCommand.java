@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
     "", "Examples:",
     "  walsh train --model nano --data data/book --out runs/nano --minutes 10",
     "  walsh train --model 124M --projection hadamard --data data/web --out runs/h124 --tokens 2.5B",
+    "  walsh train --model 124M --attention hla --factors 2 --rank 16 --projection hadamard --data data/web --out runs/hla124",
     "  walsh train --out runs/h124 --resume",
     "  walsh train --model 757M --data data/web --out runs/d757 --gpus 8",
     "  RANK=0 WORLD_SIZE=2 MASTER_ADDR=10.0.0.1 MASTER_PORT=29500 walsh train …   on one machine, RANK=1 on the other",
@@ -50,6 +51,9 @@ public final class TrainCommand implements Callable<Integer> {
 
   @Option(names = "--projection", paramLabel = "NAME", completionCandidates = ArmNames.class, description = "The attention output projection, or what else is made of the model: ${COMPLETION-CANDIDATES}.")
   private @Nullable String projection;
+
+  @Mixin
+  private AttentionOptions attention = new AttentionOptions();
 
   @Option(names = "--data", paramLabel = "DIR", description = "The dataset.")
   private @Nullable Path data;
@@ -138,7 +142,8 @@ public final class TrainCommand implements Callable<Integer> {
 
   /** What the folder says; nothing where another rank reads it. */
   private @Nullable RunPlan resumed(boolean first) {
-    if (model != null || projection != null || data != null || tokens != null || minutes != null || training.anyGiven()
+    if (model != null || projection != null || attention.anyGiven() || data != null || tokens != null || minutes != null
+        || training.anyGiven()
         || compute.dtypeGiven()) {
       throw new UserError(
           "--resume goes on with what " + out.resolve(RunPlan.FILE) + " says; leave out the options of the model, the data and the recipe");
@@ -157,6 +162,7 @@ public final class TrainCommand implements Callable<Integer> {
       throw new UserError(out + " holds a run already; add --resume to go on with it, or choose another --out");
     var shape = ModelConfig.parse(model);
     if (projection != null) shape = Arm.named(shape, projection).model();
+    shape = attention.apply(shape);
     try (var dataset = Dataset.open(data)) {
       shape = shape.withVocabulary(dataset.tokenizer().vocabulary());
       long budget = tokens != null ? tokens : Recipe.tokens(Gpt.parameters(shape), dataset.train().tokens());
@@ -197,7 +203,7 @@ public final class TrainCommand implements Callable<Integer> {
     var execution = plan.execution();
     var memory = Footprint.of(shape, recipe, ranks, device, Dtype.named(plan.dtype()), execution);
     var share = Share.of(recipe, 0, ranks);
-    say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.attention(),
+    say.printf(Locale.ROOT, "model   %s, %,d layers, width %,d, %d heads, %,d parameters, %.3g MFLOP a token%n", shape.attentionInWords(),
         shape.layers(), shape.width(), shape.heads(), weights.elements(), cost.training() / 1e6);
     say.printf(Locale.ROOT, "train   %,d tokens in %,d steps of %,d (%s%d × %d sequences of %,d), lr %.2g, %s%n", recipe.tokens(),
         recipe.steps(), recipe.batchTokens(), ranks == 1 ? "" : ranks + " ranks × ", share.passes(), share.microBatch(), recipe.length(),

@@ -1,6 +1,7 @@
 package dev.walsh.config;
 
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.walsh.config.Projection.Mix;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,8 +21,10 @@ import tools.jackson.core.JacksonException;
  * @param vocabulary number of token ids of the tokenizer; the embedding has {@link #paddedVocabulary()} rows
  * @param projection the attention output projection
  * @param query what the queries of attention are; learned where a file does not say
+ * @param attention by what tokens weigh one another; softmax where a file does not say, and files say nothing where it is softmax
  */
-public record ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection, Query query) {
+public record ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection, Query query,
+    @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = AttentionKind.Softmax.class) AttentionKind attention) {
   /** What a head's queries are made of. */
   public enum Query {
     /** A learned matrix of the normed residual stream, as in every transformer. */
@@ -45,6 +48,7 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
 
   public ModelConfig {
     query = query == null ? Query.LEARNED : query;
+    attention = attention == null ? new AttentionKind.Softmax() : attention;
     positive("layers", layers);
     positive("width", width);
     positive("heads", heads);
@@ -62,9 +66,9 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     checkSize(projection, width, heads);
   }
 
-  /** A model with learned queries. */
+  /** A model with learned queries and softmax attention. */
   public ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection) {
-    this(layers, width, heads, hidden, context, vocabulary, projection, Query.LEARNED);
+    this(layers, width, heads, hidden, context, vocabulary, projection, Query.LEARNED, new AttentionKind.Softmax());
   }
 
   private static void checkSize(Projection projection, int width, int heads) {
@@ -145,33 +149,38 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     return Math.ceilDiv(vocabulary, 64) * 64;
   }
 
-  /** What attention is, for people: its output projection, and its queries where they are not learned. */
+  /** What attention is, for people: its output projection, its queries where they are not learned, and its weights where not softmax's. */
   @JsonIgnore
-  public String attention() {
-    return projection + (query == Query.LEARNED ? "" : " with queries that are the stream itself");
+  public String attentionInWords() {
+    return projection + (query == Query.LEARNED ? "" : " with queries that are the stream itself")
+        + (attention instanceof AttentionKind.Softmax ? "" : ", " + attention);
   }
 
   public ModelConfig with(Projection projection) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
   }
 
   public ModelConfig with(Query query) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
+  }
+
+  public ModelConfig with(AttentionKind attention) {
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
   }
 
   public ModelConfig withLayers(int layers) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
   }
 
   public ModelConfig withHidden(int hidden) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
   }
 
   public ModelConfig withVocabulary(int vocabulary) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
   }
 
   public ModelConfig withContext(int context) {
-    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query);
+    return new ModelConfig(layers, width, heads, hidden, context, vocabulary, projection, query, attention);
   }
 }

@@ -6,8 +6,8 @@ import dev.walsh.generate.Generator;
 import dev.walsh.generate.Sampling;
 import dev.walsh.generate.TextReader;
 import dev.walsh.measure.Progress;
+import dev.walsh.model.DecodeState;
 import dev.walsh.model.Gpt;
-import dev.walsh.model.KvCache;
 import dev.walsh.tensor.Device;
 import dev.walsh.text.Tokenizer;
 import java.util.ArrayList;
@@ -133,7 +133,7 @@ public final class LanguageModel {
       text.append(piece);
       if (end(text, stops) < text.length()) generation.thenAccept(Generation::cancel);
     });
-    try (var state = KvCache.of(model, 1, this.context, model.device().bytesAvailable());
+    try (var state = DecodeState.of(model, 1, this.context, model.device().bytesAvailable());
         var generator = new Generator(model, state, this.context, 1, false)) {
       generation.complete(generator.submit(request, reader));
       reader.await();

@@ -44,7 +44,7 @@ public final class DecodeBatch implements AutoCloseable {
   /** @param graphs whether the GPU gets a step as one graph, rather than operator by operator */
   public DecodeBatch(Gpt model, DecodeState state, boolean graphs) {
     this.model = model;
-    this.graphs = graphs && model.device() == Device.CUDA;
+    this.graphs = graphs && model.device() == Device.CUDA && state.hasFixedRows();
     most = state.places();
     rows = state.rows();
     upload = new Upload(model.device(), TokenChoice.FIELDS);

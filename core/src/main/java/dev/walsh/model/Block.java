@@ -1,11 +1,10 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
-import dev.walsh.kernels.nn.CausalAttention;
-import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Recomputation;
 import dev.walsh.tensor.Weights;
+import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 
 /** One layer: attention and MLP, each reading the normed residual stream and joining it again. */
@@ -19,11 +18,12 @@ final class Block {
   private final Tensor attentionGain;
   private final Tensor mlpGain;
 
-  Block(ModelConfig config, Rope rope, CausalAttention softmax, Weights.Path path, Kernels kernels) {
+  /** @param attentions makes this layer's attention at its path */
+  Block(ModelConfig config, Function<Weights.Path, Attention> attentions, Weights.Path path, Kernels kernels) {
     this.config = config;
     recomputes = kernels == Kernels.RECOMPUTING;
     attentionGain = path.constant("attn_norm.gain", 1, config.width());
-    attention = new Attention(config, rope, softmax, path.at("attn"), kernels);
+    attention = attentions.apply(path.at("attn"));
     attentionOut = OutputProjection.ofAttention(config, path.at("attn").at("out"), kernels);
     mlpGain = path.constant("mlp_norm.gain", 1, config.width());
     mlp = new Mlp(config, path.at("mlp"), kernels);
@@ -33,6 +33,10 @@ final class Block {
   /** The gain of the norm that this block reads through. */
   Tensor gain() {
     return attentionGain;
+  }
+
+  Attention attention() {
+    return attention;
   }
 
   /** in: twice (B,T,C), nextGain: (C), of the norm after this block -> twice (B,T,C). */

@@ -1,5 +1,6 @@
 package dev.walsh.model;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.tensor.Scope;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -11,7 +12,21 @@ import org.bytedeco.pytorch.Tensor;
  *
  * <p>For one thread, the one that runs the model.
  */
-public sealed interface DecodeState extends AutoCloseable permits KvCache {
+public sealed interface DecodeState extends AutoCloseable permits KvCache, RecurrentState {
+  /**
+   * What a model remembers sequences by: pages of keys and values, or states of constant size where its attention is linear.
+   *
+   * @param places the most sequences
+   * @param tokens of all sequences together; at least a context's
+   * @param available bytes that there are for it
+   * @throws dev.walsh.config.UserError where that is less than it needs
+   */
+  static DecodeState of(Gpt model, int places, long tokens, long available) {
+    return model.config().attention() instanceof AttentionKind.Softmax
+        ? KvCache.of(model, places, tokens, available)
+        : RecurrentState.of(model, places, available);
+  }
+
   /** New tokens of one sequence. */
   record Span(int place, int tokens) {}
 
@@ -28,8 +43,8 @@ public sealed interface DecodeState extends AutoCloseable permits KvCache {
   }
 
   /**
-   * Sequences that go on by one token each, all at once, from tensors that stay where they are: a graph of the GPU can hold such a pass. A row
-   * without a sequence computes something that nobody reads, and touches no sequence.
+   * Sequences that go on by one token each, all at once, from tensors that stay where they are: where {@link #hasFixedRows}, a graph of the
+   * GPU can hold such a pass. A row without a sequence computes something that nobody reads, and touches no sequence.
    */
   interface Rows extends AutoCloseable {
     /** Gives a row, which has none, a sequence; its whole room must be reserved already. */
@@ -77,6 +92,11 @@ public sealed interface DecodeState extends AutoCloseable permits KvCache {
 
   /** New rows at fixed addresses, as many as there are places. */
   Rows rows();
+
+  /** Whether a pass of rows is the same work on the same tensors, whatever sequences they are of. */
+  default boolean hasFixedRows() {
+    return true;
+  }
 
   /** The memory taken, in bytes. */
   long bytes();

@@ -16,7 +16,8 @@ import org.bytedeco.pytorch.global.torch;
 /**
  * The exact changes of parameters between the forms of a Hadamard projection. Attention is linear in its values v, so with
  * H_d = M ⊗ B, B acting inside a head, attention(…, v) H_d = attention(…, v (I ⊗ B)) (M ⊗ I), and v (I ⊗ B) is what a value projection with
- * changed weights gives. It holds while nothing scales single channels between attention and the fold.
+ * changed weights gives. It holds while nothing scales single channels between attention and the fold; what divides a head by its root mean
+ * square does not, since B is orthogonal.
  *
  * <p>Signs s in front of the matrix are such a change as well: attention(…, v) diag(s) H_d has the weights diag(s) W_V. The signed form is kept
  * so from the first step on. That is not only the same function but the same training to the last bit, since IEEE arithmetic, AdamW, its decay
@@ -42,7 +43,7 @@ public final class Folding {
   /** All weights of a model in full form as those of the folded one. */
   public Map<String, Tensor> fold(Map<String, Tensor> weights) {
     var folded = new LinkedHashMap<>(weights);
-    folded.replaceAll((name, weight) -> name.endsWith(Attention.QKV) ? fold(weight) : weight);
+    folded.replaceAll((name, weight) -> name.endsWith(QkvProjection.NAME) ? fold(weight) : weight);
     return folded;
   }
 

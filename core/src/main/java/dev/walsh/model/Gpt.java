@@ -1,7 +1,6 @@
 package dev.walsh.model;
 
 import dev.walsh.config.ModelConfig;
-import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.CrossEntropy;
 import dev.walsh.kernels.nn.Embedding;
 import dev.walsh.kernels.nn.Int8Matrix;
@@ -19,7 +18,7 @@ import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
-/** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention output projection. */
+/** A GPT: pre-norm RMSNorm, RoPE, SwiGLU, no biases, tied embeddings, and a choice of attention and of its output projection. */
 public final class Gpt {
   /** The name of the attention's share in {@link #costs}. */
   public static final String ATTENTION = "attention";
@@ -49,9 +48,9 @@ public final class Gpt {
     try (var together = weights.together()) {
       embedding = weights.at("embed").normal("weight", Init.DEVIATION, config.paddedVocabulary(), config.width());
       rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
-      var softmax = new CausalAttention(config.context(), weights.at("softmax"));
+      var attentions = Attention.layers(config, rope, weights, kernels);
       for (int i = 0; i < config.layers(); i++) {
-        blocks.add(new Block(config, rope, softmax, weights.at("h").at(Integer.toString(i)), kernels));
+        blocks.add(new Block(config, attentions, weights.at("h").at(Integer.toString(i)), kernels));
       }
       boolean hasKernel = kernels != Kernels.PLAIN && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
       cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;
@@ -75,6 +74,10 @@ public final class Gpt {
 
   Rope rope() {
     return rope;
+  }
+
+  Attention attention(int layer) {
+    return blocks.get(layer).attention();
   }
 
   /** The number of trainable scalars of a model, which is not made. */

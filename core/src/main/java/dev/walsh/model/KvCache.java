@@ -1,5 +1,6 @@
 package dev.walsh.model;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.kernels.nn.ChunkAttention;
@@ -66,9 +67,13 @@ public final class KvCache implements DecodeState {
    * @param places the most sequences
    * @param tokens of all sequences together, each rounded up to whole pages; at least a context's
    * @param available bytes that there are for it
-   * @throws UserError where that is less than it needs
+   * @throws UserError where that is less than it needs, or where attention is not softmax's
    */
   public static KvCache of(Gpt model, int places, long tokens, long available) {
+    if (!(model.config().attention() instanceof AttentionKind.Softmax)) {
+      throw new UserError("the model's attention is " + model.config().attention()
+          + ", which keeps no keys and values; give a model with softmax attention");
+    }
     long pages = Math.ceilDiv(Math.max(tokens, model.config().context()), PAGE_TOKENS);
     long needed = (pages + 1) * pageBytes(model.config(), model.dtype());
     if (needed > available || pages >= Integer.MAX_VALUE / PAGE_TOKENS) {

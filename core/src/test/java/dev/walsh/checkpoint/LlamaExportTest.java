@@ -40,7 +40,7 @@ final class LlamaExportTest {
   }
 
   private static SavedModel train(ModelConfig config) {
-    var name = config.attention().replace(':', '-');
+    var name = config.attentionInWords().replace(':', '-');
     var run = Files.exists(shared.resolve(name)) ? shared.resolve(name) : TinyRun.train(shared, name, config);
     return SavedModel.find(run, new Choice.Latest(), _ -> {});
   }

@@ -103,7 +103,8 @@ final class FoldingTest {
 
   private static Attention attention(ModelConfig config, Weights weights) {
     var rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
-    return new Attention(config, rope, new CausalAttention(config.context(), weights.at("softmax")), weights.at("attn"), Kernels.FUSED);
+    return new SoftmaxAttention(config, rope, new CausalAttention(config.context(), weights.at("softmax")), weights.at("attn"),
+        Kernels.FUSED);
   }
 
   @Test

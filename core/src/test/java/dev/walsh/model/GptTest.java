@@ -63,7 +63,7 @@ final class GptTest {
     checkGradients(config, Kernels.PLAIN);
   }
 
-  private static void checkGradients(ModelConfig config, Kernels kernels) {
+  static void checkGradients(ModelConfig config, Kernels kernels) {
     try (var scope = Scope.open()) {
       var weights = new Weights(Device.CPU, Dtype.F64, 3);
       var model = new Gpt(config, weights, kernels);

@@ -31,7 +31,7 @@ final class KvCacheTest {
   /** Heads of 12 channels, which no vector register divides; several pages a sequence. */
   private static final ModelConfig SMALL = new ModelConfig(2, 48, 4, 64, 80, 61, Projection.named("hadamard-folded"));
   /** Around a page and its multiples, of equal lengths and of unequal ones. */
-  private static final int[] LENGTHS = {1, 16, 17, 31, 70, 70, 33};
+  static final int[] LENGTHS = {1, 16, 17, 31, 70, 70, 33};
 
   @ParameterizedTest
   @CsvSource({"hadamard-folded,F64,1e-12", "dense,F64,1e-12", "hadamard-folded,F32,2e-5", "block-diagonal:2,F32,2e-5",
@@ -70,11 +70,11 @@ final class KvCacheTest {
     }
   }
 
-  private static Tensor ids(Device device, long... ids) {
+  static Tensor ids(Device device, long... ids) {
     return Memory.tensor(ids, ids.length).to(device.options(Dtype.I64), false, false, null);
   }
 
-  private static void assertClose(String how, List<Tensor> actual, List<Tensor> expected, double tolerance) {
+  static void assertClose(String how, List<Tensor> actual, List<Tensor> expected, double tolerance) {
     for (int i = 0; i < expected.size(); i++) {
       var error = actual.get(i).sub(expected.get(i)).abs().max().item_double();
       assertThat(error).as("%s, sequence of %d", how, LENGTHS[i]).isLessThan(tolerance * expected.get(i).abs().max().item_double());
@@ -82,7 +82,7 @@ final class KvCacheTest {
   }
 
   /** All sequences a chunk further in every pass, each from where it is. */
-  private static List<Tensor> inChunks(Gpt model, DecodeState state, List<long[]> texts, int chunk) {
+  static List<Tensor> inChunks(Gpt model, DecodeState state, List<long[]> texts, int chunk) {
     var hidden = texts.stream().map(_ -> new TensorVector()).toList();
     var places = texts.stream().map(_ -> state.open()).toList();
     for (int at = 0; at < 80; at += chunk) {
@@ -110,7 +110,7 @@ final class KvCacheTest {
   }
 
   /** The first tokens in one chunk, the rest by rows at fixed addresses, which lose sequences on the way. */
-  private static List<Tensor> inRows(Gpt model, DecodeState state, List<long[]> texts) {
+  static List<Tensor> inRows(Gpt model, DecodeState state, List<long[]> texts) {
     var hidden = texts.stream().map(_ -> new TensorVector()).toList();
     var rowOf = new ArrayList<Integer>();
     try (var rows = state.rows()) {

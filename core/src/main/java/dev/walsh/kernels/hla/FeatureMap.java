@@ -52,6 +52,11 @@ public sealed interface FeatureMap {
     }
 
     @Override
+    public long entries(int headWidth) {
+      return 2L * rank * (headWidth + rank);
+    }
+
+    @Override
     public int channels(int headWidth) {
       return rank;
     }
@@ -145,6 +150,22 @@ public sealed interface FeatureMap {
   /** Whether a similarity can be negative. */
   default boolean isSigned() {
     return false;
+  }
+
+  /** The entries of the matrices that a head and side learns. */
+  default long entries(int headWidth) {
+    return isLearned() ? (long) channels(headWidth) * headWidth : 0;
+  }
+
+  /** The offsets that a head and side learns. */
+  default long offsets() {
+    return switch (this) {
+      case Softplus(int rank) -> rank;
+      case Exp(int rank) -> rank;
+      case Relu(int rank, double _) -> rank;
+      case Perceptron(int rank) -> rank;
+      case Taylor _,Affine _,EluPlusOne _,Cosine _ -> 0;
+    };
   }
 
   /** Whether a learned matrix projects the head first. */

@@ -1,5 +1,7 @@
 package dev.walsh.kernels.hla;
 
+import java.util.stream.Stream;
+
 /**
  * What an attention costs by form and length, in floating-point operations of all heads for one sequence (a multiply-add is 2), without its
  * feature maps; and from that, which form to take.
@@ -57,6 +59,27 @@ public final class HlaCost {
       case LINEAR -> n * token;
       case CHUNKED -> spec.heads() * (double) n * Math.min(n, chunk()) * pair + n * token;
     };
+  }
+
+  /** The trainable scalars of the feature maps. */
+  public long parameters() {
+    return spec.heads() * uses().mapToLong(map -> map.entries(spec.headWidth()) + map.offsets()).sum();
+  }
+
+  /** Of the feature maps' matrices, forward, for a token. */
+  public double maps() {
+    return 2.0 * spec.heads() * uses().mapToLong(map -> map.entries(spec.headWidth())).sum();
+  }
+
+  /** The features of a token's queries and keys, in all heads. */
+  public long features() {
+    return spec.heads() * uses().mapToLong(map -> map.features(spec.headWidth())).sum();
+  }
+
+  /** The maps of a head, one for each factor of each side, but one for a side that is tied. */
+  private Stream<FeatureMap> uses() {
+    var maps = spec.factors();
+    return Stream.concat(maps.stream().limit(spec.tieQueries() ? 1 : maps.size()), maps.stream().limit(spec.tieKeys() ? 1 : maps.size()));
   }
 
   private double pairs(long n) {

@@ -1,5 +1,6 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.tensor.Scope;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
@@ -29,6 +30,15 @@ public final class HlaState implements AutoCloseable {
   /** The bytes that it takes. */
   public long bytes() {
     return sums.stream().mapToLong(Tensor::nbytes).sum() + scales.stream().mapToLong(Tensor::nbytes).sum();
+  }
+
+  /** Forgets all tokens, in place. */
+  public void clear() {
+    try (var scope = Scope.withoutGradients()) {
+      sums.forEach(Tensor::zero_);
+      scales.forEach(KeyScale::forget);
+    }
+    position = 0;
   }
 
   List<Tensor> sums() {

@@ -53,4 +53,9 @@ record KeyScale(Tensor perToken, Tensor decay, Tensor last) {
   static Tensor none(long batch, long heads, TensorOptions options) {
     return torch.full(new long[] {batch, heads}, new Scalar(LOWEST), options);
   }
+
+  /** Makes a scale that of no key at all again, in place. */
+  static void forget(Tensor scale) {
+    scale.fill_(new Scalar(LOWEST));
+  }
 }

@@ -76,6 +76,20 @@ public final class Rope {
         packed.narrow(2, 2 * width, width).view(b, t, heads, headWidth).transpose(1, 2));
   }
 
+  /** The same where tokens have positions of their own, each below the context. packed: (B,T,3C), positions: (T) int64. */
+  public Heads plain(Tensor packed, Tensor positions) {
+    var heads = split(packed, headWidth);
+    var cos = cosine.index_select(0, positions).transpose(0, 1);
+    var sin = sine.index_select(0, positions).transpose(0, 1);
+    return new Heads(rotate(heads.query, cos, sin), rotate(heads.key, cos, sin), heads.value);
+  }
+
+  /** Queries, keys and values as they are. packed: (B,T,3C) -> views of it. */
+  public static Heads split(Tensor packed, long headWidth) {
+    var parts = packed.view(packed.size(0), packed.size(1), 3, -1, headWidth).permute(2, 0, 3, 1, 4);
+    return new Heads(parts.select(0, 0), parts.select(0, 1), parts.select(0, 2));
+  }
+
   /** x: (B,T,H,D) -> (B,T,H,D). */
   private Tensor rotate(Tensor x) {
     long t = x.size(1);

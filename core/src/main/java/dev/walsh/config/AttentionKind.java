@@ -1,0 +1,159 @@
+package dev.walsh.config;
+
+import com.fasterxml.jackson.annotation.JsonSubTypes;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.Locale;
+
+/** By what the tokens of a model weigh one another: softmax, or sums whose memory does not grow with the text. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.NAME, property = "kind")
+@JsonSubTypes({@JsonSubTypes.Type(value = AttentionKind.Softmax.class, name = "softmax"),
+    @JsonSubTypes.Type(value = AttentionKind.Hadamard.class, name = "hla"),
+    @JsonSubTypes.Type(value = AttentionKind.Katharopoulos.class, name = "katharopoulos"),
+    @JsonSubTypes.Type(value = AttentionKind.CosFormer.class, name = "cosformer"),
+    @JsonSubTypes.Type(value = AttentionKind.Based.class, name = "based")})
+public sealed interface AttentionKind {
+  /** The softmax of inner products, as in every transformer. */
+  record Softmax() implements AttentionKind {
+    @Override
+    public String toString() {
+      return "softmax";
+    }
+  }
+
+  /**
+   * Hadamard linear attention (arXiv 2602.12128): weights that are the product of a few kernel similarities.
+   *
+   * @param factors similarities that are multiplied, 1 to {@link #MOST_FACTORS}
+   * @param rank features of each; of Taylor and affine maps, the channels that features are made of
+   * @param map how each makes features of queries and keys; softplus where a file does not say
+   * @param tie what the factors share; nothing where a file does not say
+   * @param normalizer what the weighted sum is divided by; the sum of the weights where a file does not say
+   * @param rope where positions enter; before the map where a file does not say
+   */
+  record Hadamard(int factors, int rank, Map map, Tie tie, Normalizer normalizer, Rope rope) implements AttentionKind {
+    /** The most factors. */
+    public static final int MOST_FACTORS = 3;
+
+    public Hadamard {
+      map = map == null ? Map.SOFTPLUS : map;
+      tie = tie == null ? Tie.NONE : tie;
+      normalizer = normalizer == null ? Normalizer.SUM : normalizer;
+      rope = rope == null ? Rope.BEFORE : rope;
+      if (factors < 1 || factors > MOST_FACTORS) {
+        throw new UserError("Hadamard linear attention of " + factors + " factors is unknown; use 1 to " + MOST_FACTORS);
+      }
+      if (rank < 1) throw new UserError("the rank of Hadamard linear attention is " + rank + "; it must be positive");
+    }
+
+    /** Untied factors of softplus features, of rotated queries and keys. */
+    public Hadamard(int factors, int rank) {
+      this(factors, rank, Map.SOFTPLUS, Tie.NONE, Normalizer.SUM, Rope.BEFORE);
+    }
+
+    public Hadamard with(Map map) {
+      return new Hadamard(factors, rank, map, tie, normalizer, rope);
+    }
+
+    public Hadamard with(Tie tie) {
+      return new Hadamard(factors, rank, map, tie, normalizer, rope);
+    }
+
+    public Hadamard with(Normalizer normalizer) {
+      return new Hadamard(factors, rank, map, tie, normalizer, rope);
+    }
+
+    public Hadamard with(Rope rope) {
+      return new Hadamard(factors, rank, map, tie, normalizer, rope);
+    }
+
+    @Override
+    public String toString() {
+      return "hla of " + factors + (factors == 1 ? " factor" : " factors") + " of rank " + rank + " (" + map
+          + (tie == Tie.NONE ? "" : ", tied " + tie) + (normalizer == Normalizer.SUM ? "" : ", normalised by " + normalizer)
+          + (rope == Rope.BEFORE ? "" : ", RoPE " + rope) + ")";
+    }
+  }
+
+  /** Control: linear attention with elu(x) + 1 (arXiv 2006.16236). */
+  record Katharopoulos() implements AttentionKind {
+    @Override
+    public String toString() {
+      return "katharopoulos";
+    }
+  }
+
+  /** Control: cosFormer, which weighs by position itself and takes no RoPE (arXiv 2202.08791). */
+  record CosFormer() implements AttentionKind {
+    @Override
+    public String toString() {
+      return "cosformer";
+    }
+  }
+
+  /** Control: Based's second-order Taylor features of 16 channels, without its windows (arXiv 2402.18668). */
+  record Based() implements AttentionKind {
+    @Override
+    public String toString() {
+      return "based";
+    }
+  }
+
+  /** How a factor makes features. */
+  enum Map {
+    /** softplus of a learned projection. */
+    SOFTPLUS,
+    /** exp of one. */
+    EXP,
+    /** ReLU of one, and a small floor. */
+    RELU,
+    /** softplus of two learned layers. */
+    PERCEPTRON,
+    /** The Taylor series of exp to second order. */
+    TAYLOR,
+    /** One, and a learned projection: signed. */
+    AFFINE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** On which sides all factors share their features, so that the state is symmetric and kept packed. */
+  enum Tie {
+    NONE, QUERIES, KEYS, BOTH;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** What a row's weighted sum is divided by. */
+  enum Normalizer {
+    /** The sum of its weights. */
+    SUM,
+    /** The root of its own mean square. */
+    RMS;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+
+  /** Where RoPE acts. */
+  enum Rope {
+    /** On queries and keys. */
+    BEFORE,
+    /** On features, in the numerator alone. */
+    AFTER,
+    /** Nowhere: tokens know no positions but that they come later. */
+    NONE;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
+  }
+}

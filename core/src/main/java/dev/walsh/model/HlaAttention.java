@@ -1,0 +1,144 @@
+package dev.walsh.model;
+
+import dev.walsh.config.AttentionKind;
+import dev.walsh.config.ModelConfig;
+import dev.walsh.kernels.hla.FeatureMap;
+import dev.walsh.kernels.hla.Form;
+import dev.walsh.kernels.hla.Hla;
+import dev.walsh.kernels.hla.HlaSpec;
+import dev.walsh.kernels.hla.HlaState;
+import dev.walsh.kernels.hla.Modulation;
+import dev.walsh.kernels.hla.Normalizer;
+import dev.walsh.kernels.hla.Rotation;
+import dev.walsh.kernels.nn.Rope;
+import dev.walsh.tensor.Weights;
+import java.util.Collections;
+import org.bytedeco.pytorch.Tensor;
+
+/**
+ * Hadamard linear attention, and the linear attentions that are controls of it; what it remembers is a state of constant size.
+ *
+ * <p>The matrices of feature maps decay as those of queries and keys do, with which they form one product: were either free, the scale that
+ * decay takes from the one would move to the other. Offsets are free, as all vectors are.
+ */
+final class HlaAttention implements Attention {
+  // Against rows without any weight where all features of a factor are cut off.
+  private static final double RELU_FLOOR = 1e-3;
+
+  private final HlaSpec spec;
+  private final QkvProjection qkv;
+  private final Rope rope;
+  private final Hla hla;
+  private final Kernels kernels;
+
+  HlaAttention(ModelConfig config, HlaSpec spec, Rope rope, Weights.Path path, Kernels kernels) {
+    this.spec = spec;
+    this.rope = rope;
+    this.kernels = kernels;
+    qkv = new QkvProjection(config, path, kernels);
+    hla = new Hla(spec, path.at("hla"));
+  }
+
+  /**
+   * What the kernels are asked for.
+   *
+   * @throws dev.walsh.config.UserError for factors whose state does not fit, or whose denominator could be negative
+   */
+  static HlaSpec spec(ModelConfig config) {
+    int heads = config.heads();
+    int headWidth = config.headWidth();
+    return switch (config.attention()) {
+      case AttentionKind.Softmax _ -> throw new IllegalArgumentException("softmax is no linear attention");
+      case AttentionKind.Katharopoulos _ -> HlaSpec.katharopoulos(heads, headWidth, true);
+      case AttentionKind.CosFormer _ -> HlaSpec.cosFormer(heads, headWidth, true, config.context());
+      case AttentionKind.Based _ -> HlaSpec.based(heads, headWidth, true);
+      case AttentionKind.Hadamard kind -> new HlaSpec(heads, headWidth, Collections.nCopies(kind.factors(), map(kind)),
+          isTied(kind, AttentionKind.Tie.QUERIES), isTied(kind, AttentionKind.Tie.KEYS), true, normalizer(kind), rotation(kind),
+          Modulation.FEATURES);
+    };
+  }
+
+  private static FeatureMap map(AttentionKind.Hadamard kind) {
+    return switch (kind.map()) {
+      case SOFTPLUS -> new FeatureMap.Softplus(kind.rank());
+      case EXP -> new FeatureMap.Exp(kind.rank());
+      case RELU -> new FeatureMap.Relu(kind.rank(), RELU_FLOOR);
+      case PERCEPTRON -> new FeatureMap.Perceptron(kind.rank());
+      case TAYLOR -> new FeatureMap.Taylor(kind.rank());
+      case AFFINE -> new FeatureMap.Affine(kind.rank());
+    };
+  }
+
+  private static boolean isTied(AttentionKind.Hadamard kind, AttentionKind.Tie side) {
+    return kind.tie() == side || kind.tie() == AttentionKind.Tie.BOTH;
+  }
+
+  private static Normalizer normalizer(AttentionKind.Hadamard kind) {
+    return switch (kind.normalizer()) {
+      case SUM -> Normalizer.SUM;
+      case RMS -> Normalizer.RMS;
+    };
+  }
+
+  private static Rotation rotation(AttentionKind.Hadamard kind) {
+    return switch (kind.rope()) {
+      case BEFORE -> Rotation.BEFORE;
+      case AFTER -> Rotation.AFTER;
+      case NONE -> Rotation.NONE;
+    };
+  }
+
+  @Override
+  public Tensor apply(Tensor n) {
+    var packed = qkv.apply(n);
+    Rope.Heads heads;
+    if (spec.rotation() != Rotation.BEFORE) {
+      heads = Rope.split(packed, spec.headWidth());
+    } else {
+      heads = kernels == Kernels.PLAIN ? rope.plain(packed) : rope.apply(packed);
+    }
+    return hla.apply(heads.query(), heads.key(), heads.value(), null).transpose(1, 2).reshape(n.shape());
+  }
+
+  @Override
+  public Tensor apply(Tensor n, DecodeState.Pass pass, int layer) {
+    return qkv.attend(n, pass, layer);
+  }
+
+  /** New tokens' heads before anything is remembered. packed: (N,3C), positions: (N) int64 -> (1,H,N,D) each. */
+  Rope.Heads heads(Tensor packed, Tensor positions) {
+    var one = packed.unsqueeze(0);
+    return spec.rotation() == Rotation.BEFORE ? rope.plain(one, positions) : Rope.split(one, spec.headWidth());
+  }
+
+  /** The bytes that a sequence is remembered by. */
+  long stateBytes() {
+    return spec.heads() * spec.stateBytes();
+  }
+
+  /** What is remembered of one sequence before its first token, to be closed by the caller. */
+  HlaState start() {
+    return hla.start(1);
+  }
+
+  /** Goes on with one sequence by the tokens from {@code first} on: heads (1,H,N,D) -> the concatenated heads (tokens,C). */
+  Tensor proceed(Rope.Heads heads, long first, long tokens, HlaState state) {
+    var out = hla.proceed(heads.query().narrow(2, first, tokens), heads.key().narrow(2, first, tokens),
+        heads.value().narrow(2, first, tokens), null, state);
+    return out.transpose(1, 2).reshape(tokens, (long) spec.heads() * spec.headWidth());
+  }
+
+  @Override
+  public Cost cost(int length) {
+    int width = spec.heads() * spec.headWidth();
+    var cost = hla.cost();
+    Form form = cost.choose(length);
+    double maps = cost.maps();
+    // Queries, keys, values and the heads' outputs are kept, and of each feature its projection and its value.
+    double features = cost.features();
+    var sums = new Cost(cost.parameters(), cost.forward(form, length) / length + maps, cost.backward(form, length) / length + 2 * maps,
+        4.0 * width + 2 * features, 0);
+    // RoPE as in softmax attention; features are read and written once forward, and with their gradients backward.
+    return qkv.cost().plus(sums).moving(10.0 * width + 5 * features);
+  }
+}
