@@ -7,6 +7,7 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.generate.InferenceBenchmark;
 import dev.walsh.generate.InferenceBenchmark.Kind;
+import dev.walsh.generate.InferenceReport;
 import dev.walsh.generate.InferenceResult;
 import dev.walsh.generate.InferenceResult.Row;
 import dev.walsh.measure.Hardware;
@@ -60,6 +61,9 @@ final class InferenceBench {
 
   @Option(names = "--out", paramLabel = "FILE.json", description = "Writes the results there.")
   private @Nullable Path out;
+
+  @Option(names = "--report", paramLabel = "DIR", description = "Writes report.html there: heat maps of batch by length, latency and throughput.")
+  private @Nullable Path report;
 
   @Mixin
   private DeviceOptions compute = new DeviceOptions();
@@ -146,5 +150,6 @@ final class InferenceBench {
     to.println(Json.LINE.writeValueAsString(line));
     to.flush();
     KernelBench.write(out, line);
+    if (report != null) new InferenceReport(line).write(report);
   }
 }

@@ -133,7 +133,7 @@ final class InferenceFindings {
     if (pairs.isEmpty()) return text.then(".");
     var slower = pairs.stream().filter(pair -> pair.sign() < 0).toList();
     return text.then(slower.isEmpty()
-        ? "; here it is slower at none of these batches, so that this loss is not repeated."
+        ? "; here no interval shows it slower."
         : "; here it is slower at batch " + slower.stream().map(pair -> Integer.toString(pair.dense().batch())).collect(
             Collectors.joining(", ")) + ".");
   }
