@@ -79,13 +79,13 @@ public final class InferenceReport {
     for (var length : lengths) {
       for (var projection : projections) {
         var name = projection + ", length " + length;
-        time.add(line(rows, name, projection, length, row -> row.p50_ms() / 1e3));
+        time.add(line(rows, name, projection, length, Row::p50_ms));
         speed.add(line(rows, name, projection, length, Row::tokens_per_s));
       }
     }
     var batch = Axis.log("batch", "", Format.PLAIN);
     return new Section(model,
-        List.of(new Columns(maps), Columns.of(Plot.of("Latency", batch, Axis.log("time", "", Format.SECONDS), time), Plot
+        List.of(new Columns(maps), Columns.of(Plot.of("Latency", batch, Axis.log("time", "ms", Format.PLAIN), time), Plot
             .of("Throughput", batch, Axis.log("throughput", "tokens/s", Format.COUNT), speed)), table(rows)));
   }
 

@@ -12,6 +12,7 @@ import java.util.Locale;
  */
 public record HeatMap(String title, String caption, String rowLabel, List<String> rows, String columnLabel, List<String> columns,
     List<List<Double>> values) implements Block {
+  private static final int PAGE_WIDTH = 420;
   private static final int CELL_WIDTH = 48;
   private static final int CELL_HEIGHT = 26;
   private static final int LEFT = 62;
@@ -32,6 +33,11 @@ public record HeatMap(String title, String caption, String rowLabel, List<String
     if (values.size() != rows.size() || values.stream().anyMatch(row -> row.size() != width)) {
       throw new IllegalArgumentException("values for other rows or columns than " + rows.size() + " and " + width);
     }
+  }
+
+  /** Of the picture in a page, where all pictures are shown equally wide. */
+  private int pageWidth() {
+    return Math.max(PAGE_WIDTH, width());
   }
 
   private int width() {
@@ -74,8 +80,8 @@ public record HeatMap(String title, String caption, String rowLabel, List<String
         </div>
         <p class="caption">%s</p>
         </figure>
-        """, Markup.escape(title), sample("above", "above one"), sample("below", "below one"), width(), height(), Markup.escape(title
-        + ": by " + rowLabel + " and " + columnLabel), width(), height(), body(), Markup.escape(caption));
+        """, Markup.escape(title), sample("above", "above one"), sample("below", "below one"), pageWidth(), height(), Markup.escape(title
+        + ": by " + rowLabel + " and " + columnLabel), pageWidth(), height(), body(), Markup.escape(caption));
   }
 
   private static String sample(String htmlClass, String name) {

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 /** Table 3 and Figures 5 to 8 of the paper, prefill and decoding, beside what was measured; what was not stays empty. */
 public final class Inference {
   private static final Axis PARAMETERS = Axis.log("parameters, dense", "", Format.COUNT);
-  private static final Axis LATENCY = Axis.log("time", "", Format.SECONDS);
+  private static final Axis LATENCY = Axis.log("time", "ms", Format.PLAIN);
   private static final Axis THROUGHPUT = Axis.log("throughput", "tokens/s", Format.COUNT);
 
   private final Published published;
@@ -46,7 +46,7 @@ public final class Inference {
   /** The columns of {@link #cells}. */
   private static List<Column> columns() {
     return List.of(Column.number("dense", "ms"), Column.number("Hadamard", "ms"), Column.number("dense", "tokens/s"),
-        Column.number("Hadamard", "tokens/s"), Column.number("Hadamard/dense"), Column.number("from"), Column.number("to"),
+        Column.number("Hadamard", "tokens/s"), Column.number("times faster"), Column.number("from"), Column.number("to"),
         Column.number("floors"));
   }
 
@@ -86,7 +86,7 @@ public final class Inference {
     });
     grid.models().keySet().stream().filter(model -> !published.decoding().containsKey(model)).forEach(model -> rows.add(ours(model)));
     var table = table("A step of decoding, batch " + grid.decode().batch() + ", length " + grid.decode().length()
-        + "; Hadamard/dense with its 95% interval", List.of(Column.text("model"), Column.text("from")),
+        + "; how many times faster Hadamard is, with the 95% interval", List.of(Column.text("model"), Column.text("from")),
         List.of(Column.number("peak",
             "dense"), Column.number("peak", "Hadamard"), Column.number("peak", "Hadamard/dense")),
         rows);
@@ -172,7 +172,7 @@ public final class Inference {
       int which = arm;
       lines.add(new Line(arm == 0 ? "dense, paper" : "Hadamard, paper", paper.stream().map(model -> {
         double speed = decoding(model.getKey()).tokensPerSecond().get(which);
-        return new Reading(parameters(model.getValue()), grid.decode().batch() / speed, speed);
+        return new Reading(parameters(model.getValue()), 1e3 * grid.decode().batch() / speed, speed);
       }).toList()));
     }
     var gain = new ArrayList<Series>();
@@ -200,7 +200,7 @@ public final class Inference {
   private record At(double x, Pair pair) {}
 
   /** A time and a speed at a place of a plot. */
-  private record Reading(double x, double seconds, double tokensPerSecond) {}
+  private record Reading(double x, double milliseconds, double tokensPerSecond) {}
 
   private record Line(String name, List<Reading> readings) {
     Series series(ToDoubleFunction<Reading> y) {
@@ -224,12 +224,12 @@ public final class Inference {
   private static Line line(String name, List<At> points, Function<Pair, Row> arm) {
     return new Line(name, points.stream().map(at -> {
       var row = arm.apply(at.pair);
-      return new Reading(at.x, row.p50_ms() / 1e3, row.tokens_per_s());
+      return new Reading(at.x, row.p50_ms(), row.tokens_per_s());
     }).toList());
   }
 
   private static Columns plots(String what, Axis x, List<Line> lines) {
-    return Columns.of(Plot.of("Latency of " + what, x, LATENCY, lines.stream().map(line -> line.series(Reading::seconds)).toList()),
+    return Columns.of(Plot.of("Latency of " + what, x, LATENCY, lines.stream().map(line -> line.series(Reading::milliseconds)).toList()),
         Plot.of("Throughput of " + what, x, THROUGHPUT, lines.stream().map(line -> line.series(Reading::tokensPerSecond)).toList()));
   }
 }
