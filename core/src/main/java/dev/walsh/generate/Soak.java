@@ -15,6 +15,8 @@ public final class Soak {
   /** The share of requests before the first count of memory: by then every size of batch has been prepared. */
   private static final int WARM_UP = 10;
   private static final int MOST_TOKENS = 40;
+  /** Hundredths of a second that pages may take to come back. */
+  private static final int PATIENCE = 200;
   private static final double TEMPERATURE = 0.9;
 
   private Soak() {}
@@ -54,6 +56,8 @@ public final class Soak {
       long device = model.device().bytesInUse();
       ask(model, generator, requests - first, random, count);
       double seconds = (System.nanoTime() - start) * 1e-9;
+      // A text's end is told before its pages are given back.
+      for (int i = 0; i < PATIENCE && cache.bytesInUse() != 0; i++) Thread.sleep(10);
       return new Outcome(requests, count.cancelled, count.tokens, seconds, cache.bytesInUse(), resident, resident(), device, model.device()
           .bytesInUse());
     }
