@@ -4,6 +4,7 @@ import picocli.CommandLine.Command;
 
 /** {@code walsh bench}: what the machine makes of each kernel and step, verified before it is timed. */
 @Command(name = "bench", description = "Verifies, then times; ends with one line of JSON.", mixinStandardHelpOptions = true, subcommands = {
-    BenchTrainCommand.class, BenchPrefillCommand.class, BenchDecodeCommand.class, BenchOperatorCommand.class, BenchTransformCommand.class})
+    BenchTrainCommand.class, BenchPrefillCommand.class, BenchDecodeCommand.class, BenchAgreementCommand.class, BenchSoakCommand.class,
+    BenchOperatorCommand.class, BenchTransformCommand.class})
 public final class BenchCommand {
 }

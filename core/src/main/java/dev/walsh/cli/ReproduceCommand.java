@@ -2,6 +2,7 @@ package dev.walsh.cli;
 
 import dev.walsh.config.UserError;
 import dev.walsh.measure.Hardware;
+import dev.walsh.measure.Stamp;
 import dev.walsh.report.HtmlReport;
 import dev.walsh.report.Section;
 import dev.walsh.report.Table;
@@ -9,16 +10,21 @@ import dev.walsh.report.Text;
 import dev.walsh.study.cells.Place;
 import dev.walsh.study.findings.BesideThePaper;
 import dev.walsh.study.paper.Counted;
+import dev.walsh.study.paper.Inference;
+import dev.walsh.study.paper.InferenceGrid;
+import dev.walsh.study.paper.Measured;
 import dev.walsh.study.paper.Published;
 import dev.walsh.study.plan.StudyPlan;
 import dev.walsh.train.Interruption;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,15 +37,19 @@ import picocli.CommandLine.Spec;
 @Command(name = "reproduce", description = "Puts our numbers beside those of the paper's tables and figures.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
     "", "table1, table2 and fig3 are counted, exactly. table4 and fig4 come from a study at the scale that you choose: smoke trains nano"
         + " models on the JDK's sources for two minutes on a CPU; small and paper take the plans of those names, a GPU, and --data; --study"
-        + " takes a study that has run. table3 and fig5 to fig8 measure decoding and come with the inference benchmarks.",
-    "", "Examples:", "  walsh reproduce all --scale smoke", "  walsh reproduce table2", "  walsh reproduce table4 --study runs/paper",
+        + " takes a study that has run. table3 and fig5 to fig8 come from what 'walsh bench decode' and 'walsh bench prefill' wrote into"
+        + " --results; --scale smoke without it measures small models now.",
+    "", "Examples:", "  walsh reproduce all --scale smoke", "  walsh reproduce table2", "  walsh reproduce fig6 --results results/h100",
+    "  walsh reproduce table4 --study runs/paper",
     "  walsh reproduce fig4 --scale small --data data --tasks-dir tasks"})
 public final class ReproduceCommand implements Callable<Integer> {
   private static final int INTERRUPTED = 130;
   private static final String ALL = "all";
   private static final List<String> COUNTED = List.of("table1", "table2", "fig3");
   private static final List<String> TRAINED = List.of("table4", "fig4");
-  private static final List<String> DECODING = List.of("table3", "fig5", "fig6", "fig7", "fig8");
+  private static final List<String> TIMED = List.of("table3", "fig5", "fig6", "fig7", "fig8");
+
+  private static final Path MEASURED = Path.of("results", "h100");
 
   /** The study behind what must be trained. */
   enum Scale {
@@ -53,8 +63,11 @@ public final class ReproduceCommand implements Callable<Integer> {
   @Parameters(paramLabel = "WHAT", description = "table1 to table4, fig3 to fig8, or all.")
   private String what = "";
 
-  @Option(names = "--scale", paramLabel = "smoke|small|paper", defaultValue = "smoke", description = "How much to train for table4 and fig4 (default: ${DEFAULT-VALUE}).")
-  private Scale scale = Scale.SMOKE;
+  @Option(names = "--scale", paramLabel = "smoke|small|paper", description = "How much to train for table4 and fig4, smoke by default; smoke also measures prefill and decoding of small models.")
+  private @Nullable Scale asked;
+
+  @Option(names = "--results", paramLabel = "DIR", description = "The folder with decode*.json and prefill*.json; results/h100 by default.")
+  private @Nullable Path results;
 
   @Option(names = "--study", paramLabel = "DIR", description = "A study that has run, instead of training.")
   private @Nullable Path study;
@@ -77,7 +90,7 @@ public final class ReproduceCommand implements Callable<Integer> {
   @Override
   public Integer call() throws InterruptedException {
     var wanted = wanted();
-    var folder = out == null ? Path.of("runs", "reproduce-" + scale.plan()) : out;
+    var folder = out == null ? Path.of("runs", "reproduce-" + scale().plan()) : out;
     var published = Published.read();
     var sections = new ArrayList<Section>();
     var counted = new Counted(published);
@@ -91,31 +104,53 @@ public final class ReproduceCommand implements Callable<Integer> {
       if (wanted.contains("table4")) sections.add(beside.table4());
       if (wanted.contains("fig4")) sections.add(beside.figure4());
     }
+    if (TIMED.stream().anyMatch(wanted::contains)) {
+      var timed = timed(published);
+      if (wanted.contains("table3")) sections.add(timed.table3());
+      if (wanted.contains("fig5")) sections.add(timed.figure5());
+      if (wanted.contains("fig6")) sections.add(timed.figure6());
+      if (wanted.contains("fig7")) sections.add(timed.figure7());
+      if (wanted.contains("fig8")) sections.add(timed.figure8());
+    }
     show(sections, spec.commandLine().getOut());
     write(sections, published, folder, spec.commandLine().getOut());
     return 0;
   }
 
+  private Scale scale() {
+    return asked == null ? Scale.SMOKE : asked;
+  }
+
   private Set<String> wanted() {
-    if (what.equals(ALL)) return Set.of("table1", "table2", "fig3", "table4", "fig4");
-    if (DECODING.contains(what)) {
-      throw new UserError(what + " measures decoding, which comes with the inference benchmarks; today there are "
-          + String.join(", ", COUNTED) + ", " + String.join(", ", TRAINED) + " and " + ALL);
-    }
-    if (!COUNTED.contains(what) && !TRAINED.contains(what)) {
-      throw new UserError("'" + what + "' is no table or figure of the paper; use one of " + String.join(", ", COUNTED) + ", "
-          + String.join(", ", TRAINED) + " or " + ALL);
+    var known = Stream.of(COUNTED, TRAINED, TIMED).flatMap(List::stream).toList();
+    if (what.equals(ALL)) return Set.copyOf(known);
+    if (!known.contains(what)) {
+      throw new UserError("'" + what + "' is no table or figure of the paper; use one of " + String.join(", ", known) + " or " + ALL);
     }
     return Set.of(what);
+  }
+
+  /** Prefill and decoding, as measured before, or now and small. */
+  private Inference timed(Published published) {
+    if (results == null && asked == Scale.SMOKE) {
+      var device = compute.device();
+      var stamp = Stamp.now(Hardware.probe().banner(device.toString()), spec.root().commandLine().getParseResult().originalArgs());
+      var grid = InferenceGrid.smoke();
+      return new Inference(published, grid, SmokeInference.measure(grid, device, compute.dtype(device), stamp));
+    }
+    if (results != null && !Files.isDirectory(results)) {
+      throw new UserError("--results " + results + " is no folder; give the one that 'walsh bench decode' and 'prefill' wrote into");
+    }
+    return new Inference(published, InferenceGrid.paper(published), Measured.read(results == null ? MEASURED : results));
   }
 
   /** The folder of the study that table and figure are made of; null where it was interrupted. */
   private @Nullable Path studied(Path folder) throws InterruptedException {
     if (study != null) return study;
-    var text = StudyPlan.builtIn(scale.plan());
-    var plan = StudyPlan.parse(text, "the plan " + scale.plan());
+    var text = StudyPlan.builtIn(scale().plan());
+    var plan = StudyPlan.parse(text, "the plan " + scale().plan());
     if (!plan.data().areJdkSources() && data == null) {
-      throw new UserError("--scale " + scale.plan() + " trains on datasets; give --data with the folder that holds "
+      throw new UserError("--scale " + scale().plan() + " trains on datasets; give --data with the folder that holds "
           + plan.data().trainFolder() + " and " + String.join(", ", plan.data().validation().values()));
     }
     var device = compute.device();
@@ -148,11 +183,6 @@ public final class ReproduceCommand implements Callable<Integer> {
     for (var section : sections) {
       page.section(section);
       section.writeFiles(folder.resolve("figures"));
-    }
-    if (what.equals(ALL)) {
-      var missing = Text.of("Not here: " + String.join(", ", DECODING) + " measure decoding and come with the inference benchmarks.");
-      page.section("Not here", missing);
-      to.printf("%s%n%n", missing);
     }
     var file = folder.resolve("reproduce.html");
     page.writeTo(file);

@@ -130,6 +130,13 @@ public final class DecodeBatch implements AutoCloseable {
     }
   }
 
+  /** Makes these the tokens that the next step reads, a token for each row, in place of those that were chosen. */
+  void feed(long[] tokens) {
+    try (var scope = Scope.withoutGradients()) {
+      ids.narrow(0, 0, size).copy_(Memory.tensor(tokens, size));
+    }
+  }
+
   private void work(int n) {
     try (var scope = Scope.withoutGradients()) {
       choose(model.hidden(ids.narrow(0, 0, n), rows.pass(n)), 0, n, rows.positions(n));

@@ -12,6 +12,7 @@ import dev.walsh.tensor.Scope;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -28,7 +29,12 @@ public final class InferenceBenchmark {
     /** Steps of a token for each sequence, as {@link DecodeBatch} runs them, from token to token. */
     DECODE,
     /** Whole prompts at once, to the first token. */
-    PREFILL
+    PREFILL;
+
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   /** Tokens that decoding goes on for in a round: half of them before the length that is asked for, as far as there is room. */

@@ -34,6 +34,7 @@ public record Section(String heading, List<Block> blocks) {
     switch (block) {
       case Table table -> files.put(name(files, table.caption(), ".csv"), table.toCsv());
       case Plot plot -> files.put(name(files, plot.title(), ".svg"), plot.toSvg());
+      case HeatMap map -> files.put(name(files, map.title(), ".svg"), map.toSvg());
       case Columns columns -> columns.blocks().forEach(inner -> add(files, inner));
       default -> {}
     }

@@ -29,7 +29,8 @@ final class InferenceBenchTest {
     var written = Json.LINE.readTree(file.toFile());
     assertThat(Json.LINE.readTree(printed.lines().toList().getLast())).isEqualTo(written);
     for (var row : written.get("rows")) {
-      for (var figure : List.of("p50_ms", "p99_ms", "tokens_per_s", "floor_ms", "of_floor", "speedup", "weights_mib", "cache_mib")) {
+      for (var figure : List.of("p50_ms", "p99_ms", "tokens_per_s", "floor_ms", "of_floor", "speedup", "floor_speedup", "weights_mib",
+          "cache_mib")) {
         assertThat(row.get(figure).asDouble()).as(figure).isPositive();
       }
       assertThat(row.get("p99_ms").asDouble()).isGreaterThanOrEqualTo(row.get("p50_ms").asDouble());
@@ -52,6 +53,21 @@ final class InferenceBenchTest {
     assertThat(written.get("rows").valueStream().map(row -> row.get("projection").asString() + " " + row.get("batch") + "×"
         + row.get("length"))).containsExactly("dense 1×2", "hadamard 1×2", "dense 3×2", "hadamard 3×2", "dense 1×20", "hadamard 1×20");
     assertThat(written.get("rows").get(0).get("speedup").asDouble()).isEqualTo(1);
+  }
+
+  @Test
+  void theReportHoldsEveryFigure() throws Exception {
+    var report = folder.resolve("report");
+    var rows = run("decode", "--model", shape(), "--batches", "1,3", "--lengths", "2,20", "--dtype", "f32", "--report", report).get("rows");
+    assertThat(report.resolve("report.html")).content().contains("<h1>A step of decoding in f32</h1>", "hadamard against dense");
+    for (var row : rows) {
+      for (var figure : List.of("p50_ms", "p99_ms", "speedup", "speedup_low", "floor_speedup")) {
+        double value = row.get(figure).asDouble();
+        assertThat(report.resolve("report.html")).content().contains("data-value=\"" + (value == 1 ? "1" : value) + "\"");
+      }
+    }
+    assertThat(report.resolve("figures")).isDirectoryContaining("glob:**/*hadamard-against-dense.svg").isDirectoryContaining(
+        "glob:**/*throughput.svg");
   }
 
   @Test

@@ -105,6 +105,11 @@ final class Demo {
     return arm == ARMS.getFirst() ? cell : cell.note(Span.percent(value / dense - 1));
   }
 
+  static HeatMap speeds() {
+    return new HeatMap("Prefill: Hadamard against dense", "Paired medians & their cells.", "batch", List.of("8", "16", "1024"), "length",
+        List.of("32", "64"), List.of(List.of(0.93, 0.95), List.of(1.0, 1.0625), List.of(1.07, Double.NaN)));
+  }
+
   static HtmlReport report() {
     double gap = ARMS.get(1).loss(TOKENS) - ARMS.get(0).loss(TOKENS);
     var page = HtmlReport.titled("Dense against Hadamard: nano on the JDK’s sources").fact("date", "2026-03-14 09:26")
@@ -118,6 +123,7 @@ final class Demo {
     page.section("Summary", summary());
     page.section("Loss on held-out text", Columns.of(byTokens(), byFlops(), bySeconds()));
     page.section("Seeds", Columns.of(bySeeds(), byTokens()));
+    page.section("Speed by batch and length", Columns.of(speeds()));
     page.section("What each arm writes", Text.of("Each continues the same prompt at temperature 0.8, seed 1."),
         new Columns(ARMS.stream().<Block>map(arm -> new Sample(arm.name(), """
             public static <T> List<T> of(T... elements) {

@@ -141,4 +141,18 @@ final class PlotTest {
     assertThatIllegalArgumentException().isThrownBy(() -> X.within(2, 1));
     assertThatIllegalArgumentException().isThrownBy(() -> X.within(0, Double.POSITIVE_INFINITY));
   }
+
+  @Test
+  void aHeatMapShowsEachNumberOnTheColourOfItsSide() {
+    var map = Demo.speeds();
+    for (var document : List.of(Xml.parse(map.toSvg()), Xml.parse(map.toHtml()))) {
+      assertThat(Xml.values(document)).containsExactly(0.93, 0.95, 1.0, 1.0625, 1.07);
+      assertThat(Xml.withClass(document, "none")).hasSize(1);
+      assertThat(Xml.withClass(document, "value").stream().map(Element::getTextContent)).containsExactly("0.930", "0.950", "1.000", "1.063",
+          "1.070");
+      var below = Xml.withClass(document, "below").stream().map(e -> Double.parseDouble(e.getAttribute("fill-opacity"))).toList();
+      assertThat(below.reversed().get(1)).as("farther from one is stronger").isGreaterThan(below.getLast());
+    }
+    assertThatIllegalArgumentException().isThrownBy(() -> new HeatMap("t", "", "r", List.of("1"), "c", List.of("1"), List.of()));
+  }
 }
