@@ -75,8 +75,10 @@ public final class BenchAgreementCommand implements Callable<Integer> {
             "misses"),
         Column.number("agreement"), Column.number("largest gap", "of a miss"));
     for (var path : paths) {
-      table = table.row(Cell.of(path.name()), Cell.of(path.positions(), Format.PLAIN), Cell.of(path.misses().size(), Format.PLAIN), Cell.of(
-          path.agreement(), Format.PLAIN), Cell.of(path.largestGap(), Format.PLAIN));
+      table = table.row(Cell.of(path.name()), Cell.of(Integer.toString(path.positions())), Cell.of(Integer.toString(path.misses().size())),
+          Cell.of(
+              path.agreement(), Format.PLAIN),
+          Cell.of(path.largestGap(), Format.PLAIN));
     }
     var banner = Hardware.probe().banner(device.toString());
     var line = new Line("agreement", dtype.toString(), weights, paths.stream().map(path -> new Way(path.name(), path.positions(), path

@@ -67,7 +67,7 @@ public final class BenchSoakCommand implements Callable<Integer> {
         .number("process, before"), Column.number("after"), Column.number("GPU, before"), Column.number("after")).row(Cell.of(
             outcome
                 .requests(),
-            Format.PLAIN), Cell.of(outcome.cancelled(), Format.PLAIN), Cell.of(outcome.tokens(), Format.COUNT),
+            Format.PLAIN), Cell.of(Integer.toString(outcome.cancelled())), Cell.of(outcome.tokens(), Format.COUNT),
             Cell.of(outcome
                 .seconds(), Format.SECONDS),
             Cell.of(outcome.residentBefore(), Format.BYTES), Cell.of(outcome.residentAfter(), Format.BYTES),
