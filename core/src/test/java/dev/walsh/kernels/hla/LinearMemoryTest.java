@@ -22,6 +22,8 @@ final class LinearMemoryTest {
   private static final List<FeatureMap> FACTORS = List.of(new Softplus(16), new Softplus(16), new Softplus(16));
   private static final long ALL_PRODUCTS = LENGTH * 16 * 16 * 16;
 
+  private static final int TRIES = 4;
+
   private final int threads = Device.threads();
 
   /** On one thread: the shapes are small, and threads that wait for one another on a busy machine take longer than the work. */
@@ -42,7 +44,11 @@ final class LinearMemoryTest {
     var spec = HlaSpec.of(1, 8, form == Form.CHUNKED, FACTORS).with(modulation);
     // Once before, at little length: what the JIT compiler works in is native memory too.
     forwardAndBackward(spec, form, 1 << 9);
-    assertThat(NativeMemory.peak(() -> forwardAndBackward(spec, form, LENGTH))).isPositive().isLessThan(ALL_PRODUCTS * Float.BYTES / 2);
+    long most = ALL_PRODUCTS * Float.BYTES / 2;
+    long peak = Long.MAX_VALUE;
+    // Whatever else the JVM does meanwhile is counted too, so a high peak is looked at again; a tensor would be there every time.
+    for (int i = 0; i < TRIES && peak >= most; i++) peak = NativeMemory.peak(() -> forwardAndBackward(spec, form, LENGTH));
+    assertThat(peak).isPositive().isLessThan(most);
   }
 
   @Test
