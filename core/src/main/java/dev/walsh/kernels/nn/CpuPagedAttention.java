@@ -9,10 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -22,10 +19,8 @@ import org.bytedeco.pytorch.global.torch;
  * arithmetic is float32. What it needs to write on, it keeps for the next call.
  */
 final class CpuPagedAttention {
-  private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
+  private static final VectorSpecies<Float> FLOATS = Bf16Lanes.FLOATS;
   private static final int LANES = FLOATS.length();
-  private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, FLOATS.vectorShape());
-  private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
   private static final ByteOrder ORDER = ByteOrder.nativeOrder();
   private static final ThreadLocal<CpuPagedAttention> MINE = ThreadLocal.withInitial(CpuPagedAttention::new);
 
@@ -191,7 +186,7 @@ final class CpuPagedAttention {
   private static void store(boolean half, float[] from, MemorySegment memory, long at, int n) {
     for (int i = 0; i < n; i++) {
       if (half) {
-        memory.setAtIndex(ValueLayout.JAVA_SHORT, at + i, bf16(from[i]));
+        memory.setAtIndex(ValueLayout.JAVA_SHORT, at + i, Bf16Lanes.narrow(from[i]));
       } else {
         memory.setAtIndex(ValueLayout.JAVA_FLOAT, at + i, from[i]);
       }
@@ -199,22 +194,12 @@ final class CpuPagedAttention {
   }
 
   private static FloatVector vector(boolean half, MemorySegment memory, long at) {
-    if (!half) return FloatVector.fromMemorySegment(FLOATS, memory, at * Float.BYTES, ORDER);
-    var bits = (IntVector) ShortVector.fromMemorySegment(SHORTS, memory, at * Short.BYTES, ORDER)
-        .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
-    return bits.lanewise(VectorOperators.LSHL, Short.SIZE).reinterpretAsFloats();
+    return half ? Bf16Lanes.load(memory, at) : FloatVector.fromMemorySegment(FLOATS, memory, at * Float.BYTES, ORDER);
   }
 
   private static float element(boolean half, MemorySegment memory, long at) {
     return half
-        ? Float.intBitsToFloat(memory.getAtIndex(ValueLayout.JAVA_SHORT, at) << Short.SIZE)
+        ? Bf16Lanes.widen(memory.getAtIndex(ValueLayout.JAVA_SHORT, at))
         : memory.getAtIndex(ValueLayout.JAVA_FLOAT, at);
-  }
-
-  /** To nearest, ties to even; NaN stays a quiet NaN. */
-  private static short bf16(float value) {
-    int bits = Float.floatToRawIntBits(value);
-    if (Float.isNaN(value)) return (short) (bits >>> Short.SIZE | 0x40);
-    return (short) (bits + 0x7FFF + (bits >>> Short.SIZE & 1) >>> Short.SIZE);
   }
 }
