@@ -10,7 +10,7 @@ import org.bytedeco.pytorch.Tensor;
  * What moves weights by their gradients: AdamW with decoupled weight decay (arXiv 1711.05101), after clipping by the global norm. A gradient
  * that is not finite moves nothing. Nothing waits for the device, so that a graph of the GPU can hold a step.
  */
-public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, LibtorchAdamW {
+public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, CpuAdamW, LibtorchAdamW {
   /**
    * One weight.
    *
@@ -33,8 +33,13 @@ public sealed interface AdamWUpdate extends AutoCloseable permits FusedAdamW, Li
    * @param passes the number of passes of a step
    */
   static AdamWUpdate create(Device device, List<Parameter> parameters, Settings settings, Tensor stepCount, int passes) {
-    boolean covered = device == Device.CUDA && Dtype.of(parameters.getFirst().master()) == Dtype.F32;
-    var fused = covered ? Fallback.orNone("Steps of AdamW", () -> new FusedAdamW(parameters, settings, stepCount, passes > 1)) : null;
+    boolean wideMasters = Dtype.of(parameters.getFirst().master()) == Dtype.F32;
+    if (device == Device.CPU && wideMasters && Dtype.of(parameters.getFirst().value()) == Dtype.BF16) {
+      return new CpuAdamW(parameters, settings, stepCount);
+    }
+    var fused = device == Device.CUDA && wideMasters
+        ? Fallback.orNone("Steps of AdamW", () -> new FusedAdamW(parameters, settings, stepCount, passes > 1))
+        : null;
     return fused == null ? new LibtorchAdamW(parameters, settings, stepCount) : fused;
   }
 
