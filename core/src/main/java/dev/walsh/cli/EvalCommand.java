@@ -41,6 +41,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
     "JSON lines with query, choices and gold, with context and continuation, or with text; or plain text (.txt).",
     "A table goes to standard output, and behind it one line of JSON.", "", "Examples:",
     "  walsh eval runs/h124 --tasks piqa,hellaswag,lambada", "  walsh eval runs/h124 --tasks all --tasks-dir data/tasks --out h124.json",
+    "  walsh eval runs/h124 --tasks wikitext2 --weights int8",
     "  walsh eval runs/nano --tasks exam.jsonl --items answers.jsonl"})
 public final class EvalCommand implements Callable<Integer> {
   private static final int INTERRUPTED = 130;
@@ -61,6 +62,9 @@ public final class EvalCommand implements Callable<Integer> {
 
   @Option(names = "--step", paramLabel = "N|best|latest", defaultValue = "latest", description = "Which checkpoint of the run (default: ${DEFAULT-VALUE}).")
   private String step = "";
+
+  @Option(names = "--weights", paramLabel = "full|int8", defaultValue = "full", description = "Whether matrices have the model's dtype, or bytes (default: ${DEFAULT-VALUE}).")
+  private String weights = "";
 
   @Option(names = "--batch-tokens", paramLabel = "N", converter = CountConverter.class, description = "Tokens that the model reads at a time; fewer need less memory.")
   private @Nullable Long batchTokens;
@@ -85,7 +89,7 @@ public final class EvalCommand implements Callable<Integer> {
    * @param notes what a reader of a task's scores must know, by its name
    */
   private record Result(String run, long step, int context, String tokenizer, int prefixToken, String normalisation, String dtype,
-      @Nullable Integer limit, List<TaskResult> tasks, Map<String, String> notes, Stamp stamp) {}
+      String weights, @Nullable Integer limit, List<TaskResult> tasks, Map<String, String> notes, Stamp stamp) {}
 
   @Override
   public Integer call() {
@@ -94,6 +98,7 @@ public final class EvalCommand implements Callable<Integer> {
       throw new UserError("--batch-tokens is " + batchTokens + "; it must be at least 1 and below 2^31");
     KernelBench.requireJson(out);
     if (itemsFile != null && !itemsFile.toString().endsWith(".jsonl")) throw new UserError("--items " + itemsFile + " must end in .jsonl");
+    boolean int8 = DeviceOptions.int8(weights);
     var err = spec.commandLine().getErr();
     var saved = SavedModel.find(run, Choice.parse(step), warning -> err.println("walsh: " + warning));
     var tasks = tasks();
@@ -101,12 +106,14 @@ public final class EvalCommand implements Callable<Integer> {
     var dtype = compute.dtype(device);
     var banner = Hardware.probe().banner(device.toString());
     err.println(banner);
-    err.printf(Locale.ROOT, "model   step %,d of %s, %s, context %,d; tokenizer %s, prefix token %d (end of text)%n", saved.state().step(),
+    err.printf(Locale.ROOT, "model   step %,d of %s, %s%s, context %,d; tokenizer %s, prefix token %d (end of text)%n",
+        saved.state().step(),
         run,
-        dtype, saved.state().model().context(), saved.tokenizer().name(), saved.tokenizer().endOfText());
+        dtype, int8 ? " with matrices in bytes" : "", saved.state().model().context(), saved.tokenizer().name(),
+        saved.tokenizer().endOfText());
     err.flush();
     var said = new ByteArrayOutputStream();
-    try (var interruption = Interruption.listen(); var loaded = saved.load(device, dtype)) {
+    try (var interruption = Interruption.listen(); var loaded = saved.load(device, dtype, int8)) {
       var results = score(saved, loaded, device, tasks, interruption, said);
       if (results == null) {
         err.println("Interrupted; nothing was written.");
@@ -146,7 +153,7 @@ public final class EvalCommand implements Callable<Integer> {
     }
     var state = saved.state();
     return new Result(run.toString(), state.step(), state.model().context(), state.tokenizer(), saved.tokenizer().endOfText(),
-        NORMALISATION, dtype.toString(), limit, results, notes,
+        NORMALISATION, dtype.toString(), weights, limit, results, notes,
         Stamp.now(banner, spec.root().commandLine().getParseResult().originalArgs()));
   }
 

@@ -14,6 +14,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.data.Percentage.withPercentage;
 
 final class EvalCommandTest {
   @TempDir
@@ -58,6 +59,21 @@ final class EvalCommandTest {
   }
 
   @Test
+  void matricesInBytesChangeScoresALittle() {
+    var full = perplexity("full");
+    var bytes = perplexity("int8");
+    assertThat(bytes).isNotEqualTo(full).isCloseTo(full, withPercentage(5));
+  }
+
+  private double perplexity(String weights) {
+    var text = Outcome.of("eval", run, "--tasks", "lambada", "--tasks-dir", temp, "--dtype", "f32", "--device", "cpu", "--weights",
+        weights);
+    var json = Json.LINE.readTree(text.text().lines().toList().getLast());
+    assertThat(json.get("weights").stringValue()).isEqualTo(weights);
+    return json.get("tasks").get(0).get("scores").get("perplexity").get("value").doubleValue();
+  }
+
+  @Test
   void aLimitTakesTheFirstItems() {
     var json = Outcome.of("eval", run, "--tasks", exam, "--limit", 2, "--batch-tokens", 20).text().lines().toList().getLast();
     assertThat(Json.LINE.readTree(json).get("tasks").get(0).get("items").intValue()).isEqualTo(2);
@@ -67,7 +83,8 @@ final class EvalCommandTest {
   @ParameterizedTest
   @CsvSource(delimiter = '|', value = {"--tasks|piqa|The task piqa needs piqa.jsonl", "--tasks|pika|The task 'pika' is unknown; use piqa",
       "--limit|0|--limit is 0", "--out|scores.txt|--out scores.txt must end in .json", "--items|items.txt|must end in .jsonl",
-      "--batch-tokens|0|--batch-tokens is 0", "--dtype|f8|--dtype f8 is unknown", "--step|9|no whole checkpoint of step 9"})
+      "--batch-tokens|0|--batch-tokens is 0", "--dtype|f8|--dtype f8 is unknown", "--weights|int4|--weights int4",
+      "--step|9|no whole checkpoint of step 9"})
   void badValuesAreOneSentence(String option, String value, String said) {
     if (option.equals("--tasks")) {
       Outcome.of("eval", run, "--tasks-dir", temp, option, value).isMistake(said);
