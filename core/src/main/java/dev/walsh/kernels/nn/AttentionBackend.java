@@ -1,6 +1,7 @@
 package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.BoxedOperator;
+import dev.walsh.tensor.CudaGraph;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -77,20 +78,25 @@ enum AttentionBackend {
     context.setSDPUseMemEfficient(efficient);
   }
 
-  /** In turns: a GPU that was idle takes a while to reach its clock, and whichever kernel came first would pay for that. */
+  /**
+   * As graphs, because a step is one: operator by operator, that of the least work for the host would win. In turns: a GPU that was idle takes a
+   * while to reach its clock, and whichever came first would pay for that.
+   */
   private static AttentionBackend fastest(Tensor q, Tensor k, Tensor v) {
-    var least = new EnumMap<AttentionBackend, Double>(AttentionBackend.class);
-    for (var backend : values()) {
-      backend.enforceAlone();
-      if (backend.runs(q, k, v)) least.put(backend, Double.POSITIVE_INFINITY);
-    }
-    for (int round = 0; round < ROUNDS; round++) {
-      least.replaceAll((backend, seconds) -> {
+    var graphs = new EnumMap<AttentionBackend, CudaGraph>(AttentionBackend.class);
+    try {
+      for (var backend : values()) {
         backend.enforceAlone();
-        return Math.min(seconds, seconds(q, k, v));
-      });
+        if (backend.runs(q, k, v)) graphs.put(backend, passes(q, k, v));
+      }
+      var least = new EnumMap<AttentionBackend, Double>(AttentionBackend.class);
+      for (int round = 0; round < ROUNDS; round++) {
+        graphs.forEach((backend, graph) -> least.merge(backend, seconds(graph), Math::min));
+      }
+      return least.entrySet().stream().min(Map.Entry.comparingByValue()).map(Map.Entry::getKey).orElse(EFFICIENT);
+    } finally {
+      graphs.values().forEach(CudaGraph::close);
     }
-    return least.entrySet().stream().min(Map.Entry.comparingByValue()).map(Map.Entry::getKey).orElse(EFFICIENT);
   }
 
   private void enforceAlone() {
@@ -106,11 +112,18 @@ enum AttentionBackend {
     }
   }
 
-  /** The time of some passes, forward and backward, one behind the other so that the GPU need not wait for the host. */
-  private static double seconds(Tensor q, Tensor k, Tensor v) {
+  /** Some passes, forward and backward. */
+  private static CudaGraph passes(Tensor q, Tensor k, Tensor v) {
+    CudaGraph.warmUp(() -> pass(q, k, v));
+    return CudaGraph.capture(() -> {
+      for (int i = 0; i < PASSES; i++) pass(q, k, v);
+    });
+  }
+
+  private static double seconds(CudaGraph graph) {
     Device.CUDA.synchronize();
     long start = System.nanoTime();
-    for (int i = 0; i < PASSES; i++) pass(q, k, v);
+    graph.replay();
     Device.CUDA.synchronize();
     return (System.nanoTime() - start) * 1e-9;
   }
