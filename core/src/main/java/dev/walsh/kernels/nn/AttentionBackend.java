@@ -11,8 +11,11 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.IValue;
+import org.bytedeco.pytorch.LongVector;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -37,6 +40,15 @@ enum AttentionBackend {
   private static final BoxedOperator CHOICE = new BoxedOperator("aten::_fused_sdp_choice", "");
   private static final int ROUNDS = 6;
   private static final int PASSES = 8;
+  /** cuDNN up to 9.15.0 computes lengths that are no multiple of 128 wrongly (github.com/pytorch/pytorch/issues/169849). */
+  private static final long CUDNN_OF_ANY_LENGTH = 91501;
+  private static final long CUDNN_LENGTHS = 128;
+
+  static {
+    // libtorch goes by this order, in which it has cuDNN last, behind the unfused operators, unless cuDNN is a recent one.
+    torch.globalContext().setSDPPriorityOrder(new LongVector(Stream.of(SDPBackend.cudnn_attention, SDPBackend.flash_attention,
+        SDPBackend.efficient_attention, SDPBackend.math).mapToLong(backend -> backend.value).toArray()));
+  }
 
   private final SDPBackend number;
 
@@ -56,7 +68,7 @@ enum AttentionBackend {
     var shape = Shape.of(q);
     var known = FASTEST.get(shape);
     if (known == null) {
-      known = isCapturing() ? CUDNN : fastest(q, k, v);
+      known = isCapturing() ? FLASH : fastest(q, k, v);
       if (!isCapturing()) FASTEST.put(shape, known);
     }
     known.enforce();
@@ -103,8 +115,9 @@ enum AttentionBackend {
     allow(this == FLASH, this == CUDNN, this == EFFICIENT);
   }
 
-  /** Whether libtorch takes this kernel when it is the only one allowed. */
+  /** Whether libtorch takes this kernel when it is the only one allowed, and may. */
   private boolean runs(Tensor q, Tensor k, Tensor v) {
+    if (this == CUDNN && q.size(2) % CUDNN_LENGTHS != 0 && Context.versionRuntimeCuDNN() < CUDNN_OF_ANY_LENGTH) return false;
     try (var scope = Scope.open()) {
       long choice = CHOICE.callForInt(new IValue(q), new IValue(k), new IValue(v), new IValue(), new IValue(0.0), new IValue(true),
           new IValue(), new IValue(false));
