@@ -48,9 +48,7 @@ final class TrainingOptions {
     int sequenceLength = length == null ? base.length() : length;
     int step = batchTokens == null ? Math.max(1, base.batchTokens() / sequenceLength) * sequenceLength : Math.toIntExact(batchTokens);
     int sequences = Math.max(1, step / sequenceLength);
-    int pass = microBatch == null
-        ? Recipe.largestDivisor(sequences, Math.max(1, base.microBatch() * base.length() / sequenceLength))
-        : microBatch;
+    int pass = microBatch == null ? Recipe.microBatch(model, sequences, sequenceLength, cpu) : microBatch;
     return new TrainConfig(tokens, step, pass, sequenceLength, or(learningRate, base.learningRate()),
         or(finalLearningRate, base.finalLearningRate()),
         or(warmup, base.warmup()), base.beta1(), base.beta2(), or(weightDecay, base.weightDecay()), or(clip, base.clip()),

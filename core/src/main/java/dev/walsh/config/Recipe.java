@@ -19,15 +19,20 @@ public final class Recipe {
   public static TrainConfig of(ModelConfig model, long tokens, boolean cpu) {
     int length = model.context();
     int sequences = Math.max(1, stepTokens(model.width()) / length);
-    int pass = Math.max(1, (cpu ? CPU_PASS_TOKENS : GPU_PASS_TOKENS * 768 / Math.max(768, model.width())) / length);
     long steps = Math.ceilDiv(tokens, sequences * length);
-    return new TrainConfig(tokens, sequences * length, largestDivisor(sequences, pass), length, learningRate(model.width()), 0.1,
+    return new TrainConfig(tokens, sequences * length, microBatch(model, sequences, length, cpu), length, learningRate(model.width()), 0.1,
         warmup(steps), 0.9, 0.95, 0.1, 1, 0);
   }
 
   /** How long to train where nobody says: twenty tokens a parameter, but no text more than ten times. */
   public static long tokens(long parameters, long trainTokens) {
     return Math.min(TOKENS_PER_PARAMETER * parameters, MOST_EPOCHS * trainTokens);
+  }
+
+  /** The number of sequences a pass takes, of a step of {@code sequences}, each of {@code length} tokens. */
+  public static int microBatch(ModelConfig model, int sequences, int length, boolean cpu) {
+    int tokens = cpu ? CPU_PASS_TOKENS : GPU_PASS_TOKENS * 768 / Math.max(768, model.width());
+    return largestDivisor(sequences, Math.max(1, tokens / length));
   }
 
   /** The number of sequences a pass takes, when as many as {@code most} would be good and {@code sequences} are needed. */

@@ -39,6 +39,8 @@ public final class InferenceBenchmark {
 
   /** Tokens that decoding goes on for in a round: half of them before the length that is asked for, as far as there is room. */
   static final int STEPS = 8;
+  /** The second round is that which captures. */
+  private static final int WARM_UP = 2;
 
   private InferenceBenchmark() {}
 
@@ -73,9 +75,11 @@ public final class InferenceBenchmark {
     var turns = new ArrayList<Turn>();
     // What turns hand to a graph lives as long as they do.
     try (var scope = Scope.withoutGradients()) {
-      for (var subject : subjects) turns.add(new Turn(kind, subject, batch, length, graphs));
-      for (int i = 0; i < 2; i++) for (var turn : turns) turn.round();
-      turns.forEach(turn -> turn.times.clear());
+      for (var subject : subjects) {
+        var turn = new Turn(kind, subject, batch, length, graphs);
+        turns.add(turn);
+        turn.warmUp();
+      }
       for (int i = 0; i < rounds; i++) for (var turn : turns) turn.times.add(turn.round());
       return turns.stream().map(Turn::result).toList();
     } finally {
@@ -125,6 +129,7 @@ public final class InferenceBenchmark {
     private final DecodeBatch steps;
     private final List<double[]> times = new ArrayList<>();
     private final GraphRunner prefill;
+    private long held;
 
     Turn(Kind kind, Subject subject, int batch, int length, boolean graphs) {
       this.kind = kind;
@@ -147,6 +152,13 @@ public final class InferenceBenchmark {
           var chosen = model.logits(model.hidden(ids, pass).index_select(0, last)).argmax();
         }
       }, graphs && device == Device.CUDA);
+    }
+
+    /** The first rounds, which prepare what libraries do once; what the device holds then, for this turn, it holds to the end. */
+    void warmUp() {
+      for (int i = 0; i < WARM_UP; i++) round();
+      model.device().freeUnused();
+      held = model.device().bytesInUse() - before;
     }
 
     double[] round() {
@@ -209,9 +221,7 @@ public final class InferenceBenchmark {
       double matrices = Gpt.parameters(config) - head;
       double flops = 2 * tokens * matrices + 2.0 * batch * head + 4.0 * tokens * pairs * config.layers() * config.width();
       double read = subject.weightBytes + (double) batch * length * KvCache.tokenBytes(config, model.dtype());
-      long in = model.device().bytesInUse();
-      return new Result(subject.name, all, rounds, subject.weightBytes, cache.bytes(), Math.max(0, in - before - cache.bytes()), read,
-          flops);
+      return new Result(subject.name, all, rounds, subject.weightBytes, cache.bytes(), Math.max(0, held - cache.bytes()), read, flops);
     }
 
     @Override

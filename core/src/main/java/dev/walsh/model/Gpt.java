@@ -9,12 +9,14 @@ import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Fallback;
+import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.jspecify.annotations.Nullable;
 
@@ -108,8 +110,18 @@ public final class Gpt {
   private Tensor through(Tensor ids, Layer layer) {
     var x = rows(ids);
     var stream = firstNorm(x, blocks.getFirst().gain());
-    for (int i = 0; i < blocks.size(); i++) stream = layer.apply(i, stream);
+    for (int i = 0; i < blocks.size(); i++) stream = GradMode.is_enabled() ? layer.apply(i, stream) : alone(layer, i, stream);
     return stream.normed();
+  }
+
+  /** Backward reads what layers leave behind; where there is none, a layer's memory is the next one's. */
+  private static Joined alone(Layer layer, int index, Joined in) {
+    try (var scope = Scope.open()) {
+      var out = layer.apply(index, in);
+      in.normed().close();
+      if (out.residual() != in.residual()) in.residual().close();
+      return new Joined(scope.escape(out.residual()), scope.escape(out.normed()), out.normedAgain());
+    }
   }
 
   private Tensor rows(Tensor ids) {

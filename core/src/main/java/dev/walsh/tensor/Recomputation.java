@@ -57,6 +57,8 @@ public final class Recomputation {
 
     @Override
     public void call(@Nullable TensorBase gradient) {
+      // A reference of our own, which would keep the gradient's memory until the collector comes.
+      if (gradient != null) gradient.close();
       try (var scope = Scope.withoutGradients()) {
         onGradient.run();
       }

@@ -45,11 +45,12 @@ record Demand(ModelConfig model, TrainConfig recipe, int ranks, Device device, D
 
   private String message() {
     var share = Share.of(recipe, 0, ranks);
+    long computed = bytes(share.microBatch(), execution);
     return String.format(Locale.ROOT,
-        "Training %d layers of width %,d (%s) by passes of %d × %,d tokens%s takes about %s, but the device had %s free of %s; %s",
+        "Training %d layers of width %,d (%s) by passes of %d × %,d tokens%s takes %s, but the device had %s free of %s; %s",
         model.layers(),
         model.width(), model.projection(), share.microBatch(), recipe.length(), execution.recompute() ? " with recomputation" : "",
-        gib(bytes(share.microBatch(), execution)), gib(room), gib(total), advice(share));
+        computed > room ? "about " + gib(computed) : "more than the " + gib(computed) + " computed", gib(room), gib(total), advice(share));
   }
 
   private String advice(Share share) {

@@ -41,7 +41,7 @@ final class DemandTest {
         .isEqualTo("Training 24 layers of width 1,536 (dense) by passes of 64 × 1,024 tokens takes about 88.8 GiB, "
             + "but the device had 79.2 GiB free of 100.0 GiB; give passes of 32 (--micro-batch; of bench train, --batch), or add --recompute");
     assertThat(message(30, false)).contains("give passes of 8 (").contains(", or give passes of 16 (").endsWith("and --recompute");
-    assertThat(message(79.2, true)).contains("with recomputation takes about 67.8 GiB").contains("give passes of 32 (")
+    assertThat(message(79.2, true)).contains("with recomputation takes more than the 67.8 GiB computed").contains("give passes of 32 (")
         .doesNotContain("--recompute");
     assertThat(message(10, false)).contains("even one sequence a pass takes 15.6 GiB with --recompute, so choose a smaller --model");
   }

@@ -86,7 +86,7 @@ public record Group(String name, @Nullable String about, Shape model, long token
     int step = batchTokens == null ? usual.batchTokens() : batchTokens;
     int sequences = Math.max(1, step / usual.length());
     long steps = Math.max(1, Math.ceilDiv(tokens, Math.max(1, step)));
-    return new TrainConfig(tokens, step, Recipe.largestDivisor(sequences, usual.microBatch()), usual.length(), learningRate,
+    return new TrainConfig(tokens, step, Recipe.microBatch(dense, sequences, usual.length(), cpu), usual.length(), learningRate,
         usual.finalLearningRate(), warmup == null ? Recipe.warmup(steps) : warmup, usual.beta1(), usual.beta2(), usual.weightDecay(),
         usual.clip(), seed);
   }
