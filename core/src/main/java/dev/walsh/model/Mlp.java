@@ -33,8 +33,7 @@ final class Mlp {
   /** n: (B,T,C) -> (B,T,F). */
   Hidden apply(Tensor n) {
     if (kernels == Kernels.PLAIN) return hidden(Linear.plain(n, gateAndUp), SwiGlu::plain);
-    var gated = SwiGlu.ofFewRows(n, gateAndUp);
-    return gated == null ? hidden(Linear.apply(n, gateAndUp), SwiGlu::apply) : new Hidden(gated, () -> gated);
+    return hidden(Linear.apply(n, gateAndUp), SwiGlu::apply);
   }
 
   private static Hidden hidden(Tensor packed, UnaryOperator<Tensor> gate) {
