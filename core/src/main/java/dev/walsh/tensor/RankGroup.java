@@ -156,8 +156,6 @@ final class RankGroup implements Ranks {
   @Override
   public void finish() {
     roll.finish();
-    // NCCL complains of a group that ends without it; on the way of an error it might wait for ranks that are gone.
-    if (backend instanceof ProcessGroupNCCL) backend.shutdown();
   }
 
   @Override
