@@ -1,8 +1,10 @@
 package dev.walsh.tensor;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -33,6 +35,21 @@ final class RecomputationTest {
       assertThat(Memory.doubles(x.grad())).containsExactly(8, 16, 24);
       assertThat(times).hasValue(1);
       assertThat(Memory.address(view)).as("after backward").isZero();
+    }
+  }
+
+  /** Else its memory would wait for the garbage collector. */
+  @Test
+  void noGradientIsHeldOn() {
+    try (var scope = Scope.open()) {
+      var x = Memory.tensor(new double[] {1, 2, 3}, 3).set_requires_grad(true);
+      var value = x.mul(new Scalar(2));
+      var user = value.mul(value);
+      Recomputation.between(value, user, () -> x.mul(new Scalar(2)));
+      var upstream = torch.ones_like(user);
+      long holders = upstream.use_count();
+      user.backward(upstream, new BoolOptional(), false, new TensorArrayRefOptional());
+      assertThat(upstream.use_count()).isEqualTo(holders);
     }
   }
 
