@@ -1,6 +1,7 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.TrainConfig;
 import dev.walsh.config.UserError;
@@ -66,7 +67,7 @@ public record RunState(int version, ModelConfig model, TrainConfig training, Str
     } catch (IOException error) {
       throw new UserError("Cannot read " + file + " (" + Disk.reason(error) + "); give the folder of a whole checkpoint", error);
     } catch (JacksonException error) {
-      throw new UserError(file + " was written by another version of walsh or altered since (" + error.getOriginalMessage()
+      throw new UserError(file + " was written by another version of walsh or altered since (" + JsonMistake.of(error)
           + "); use the version that wrote it, or restore the file", error);
     }
   }

@@ -1,6 +1,7 @@
 package dev.walsh.cli;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import dev.walsh.generate.Generation;
@@ -80,7 +81,7 @@ final class PromptFile {
     try {
       line = Json.LINE.readValue(text, Line.class);
     } catch (JacksonException e) {
-      throw new UserError("This is no line of JSON that asks for a text: " + e.getOriginalMessage(), e);
+      throw new UserError("This is no line of JSON that asks for a text: " + JsonMistake.of(e), e);
     }
     if (line == null || (line.prompt == null) == (line.ids == null)) throw new UserError("A line needs a prompt or ids, one of the two");
     var by = usual.sampling;

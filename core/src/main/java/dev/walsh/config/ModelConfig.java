@@ -133,8 +133,7 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     try {
       return Json.PRETTY.readValue(file.toFile(), ModelConfig.class);
     } catch (JacksonException e) {
-      if (e.getCause() instanceof UserError mistake) throw new UserError(file + ": " + mistake.getMessage(), e);
-      throw new UserError("the model file " + file + " is not a model: " + e.getOriginalMessage(), e);
+      throw new UserError(file + " " + JsonMistake.of(e), e);
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.walsh.data;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import java.io.IOException;
@@ -87,7 +88,7 @@ public record Manifest(String tokenizer, HeldOut heldOut, double valFraction, Li
     } catch (IOException error) {
       throw notOurs(file, Disk.reason(error), error);
     } catch (JacksonException error) {
-      throw notOurs(file, error.getOriginalMessage().lines().findFirst().orElse(""), error);
+      throw notOurs(file, JsonMistake.of(error), error);
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.walsh.study.cells;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import dev.walsh.study.plan.Cell;
@@ -57,7 +58,7 @@ public final class CellStore {
     } catch (IOException e) {
       throw new UserError("Cannot read " + file + " (" + Disk.reason(e) + "); delete the cell's files to train it again", e);
     } catch (JacksonException e) {
-      throw new UserError(file + " is not what a study wrote (" + e.getOriginalMessage().lines().findFirst().orElse("")
+      throw new UserError(file + " is not what a study wrote (" + JsonMistake.of(e)
           + "); delete the cell's files to train it again", e);
     }
   }

@@ -1,6 +1,7 @@
 package dev.walsh.study.plan;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import java.io.IOException;
@@ -16,7 +17,6 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.exc.UnrecognizedPropertyException;
 
 /**
  * What a study is to train: a JSON file with these fields.
@@ -77,29 +77,8 @@ public record StudyPlan(String name, Texts data, List<Group> groups) {
     try {
       return Json.PRETTY.readValue(text, StudyPlan.class);
     } catch (JacksonException e) {
-      throw new UserError(source + place(e) + ": " + (e.getCause() instanceof UserError mistake ? mistake.getMessage() : complaint(e)), e);
+      throw new UserError(source + " " + JsonMistake.of(e), e);
     }
-  }
-
-  private static String place(JacksonException e) {
-    var location = e.getLocation();
-    var field = new StringBuilder();
-    for (var step : e.getPath()) {
-      if (step.getIndex() >= 0) {
-        field.append('[').append(step.getIndex()).append(']');
-      } else {
-        field.append(field.isEmpty() ? "" : ".").append(step.getPropertyName());
-      }
-    }
-    return (location == null || location.getLineNr() < 0 ? "" : " line " + location.getLineNr()) + (field.isEmpty() ? "" : ", " + field);
-  }
-
-  private static String complaint(JacksonException e) {
-    if (e instanceof UnrecognizedPropertyException unknown) {
-      return "the field is unknown; use one of "
-          + unknown.getKnownPropertyIds().stream().map(Object::toString).collect(Collectors.joining(", "));
-    }
-    return e.getOriginalMessage().lines().findFirst().orElse("it is no JSON") + "; mend that field";
   }
 
   /** All cells, in the order in which they run. */
