@@ -1,8 +1,8 @@
 package dev.walsh.measure;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Natives;
 import java.util.regex.Pattern;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.openblas.global.openblas_nolapack;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch_cuda;
@@ -28,6 +28,7 @@ public record Libtorch(String version, String natives, String kernels, int threa
    * @throws UserError where the natives do not load, with the fix
    */
   static Libtorch probe() {
+    load();
     try (var config = torch.show_config(); var kernels = torch.get_cpu_capability()) {
       var settings = config.getString();
       var version = VERSION.matcher(settings);
@@ -41,10 +42,18 @@ public record Libtorch(String version, String natives, String kernels, int threa
     }
   }
 
+  private static void load() {
+    try {
+      Natives.load(torch.class);
+    } catch (LinkageError e) {
+      throw unloadable(e);
+    }
+  }
+
   /** Loads the CUDA half, without which libtorch sees no GPU at all; returns why it does not load. */
   private static String loadCuda() {
     try {
-      Loader.load(torch_cuda.class);
+      Natives.load(torch_cuda.class);
       return "";
     } catch (LinkageError e) {
       return reason(e);

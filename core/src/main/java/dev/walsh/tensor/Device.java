@@ -2,12 +2,12 @@ package dev.walsh.tensor;
 
 import com.sun.management.OperatingSystemMXBean;
 import dev.walsh.config.UserError;
+import dev.walsh.files.Natives;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.bytedeco.cuda.global.cudart;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.SizeTPointer;
 import org.bytedeco.openblas.global.openblas_nolapack;
@@ -19,6 +19,10 @@ import org.bytedeco.pytorch.global.torch_cuda;
 /** Where tensors live: the CPU, one GPU, or nowhere (shapes without memory, to count what a model would need). */
 public enum Device {
   CPU(DeviceType.CPU), CUDA(DeviceType.CUDA), META(DeviceType.Meta);
+
+  static {
+    Natives.load(torch.class);
+  }
 
   private final DeviceType type;
 
@@ -49,7 +53,7 @@ public enum Device {
   public static int gpus() {
     try {
       // libtorch knows of no GPU before its CUDA half is loaded.
-      Loader.load(torch_cuda.class);
+      Natives.load(torch_cuda.class);
     } catch (LinkageError e) {
       return 0;
     }

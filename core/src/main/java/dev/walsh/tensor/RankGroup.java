@@ -1,12 +1,12 @@
 package dev.walsh.tensor;
 
 import dev.walsh.config.UserError;
+import dev.walsh.files.Natives;
 import dev.walsh.ranks.Rendezvous;
 import dev.walsh.ranks.RollCall;
 import java.time.Duration;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.chrono.Milliseconds;
 import org.bytedeco.pytorch.Backend;
 import org.bytedeco.pytorch.ProcessGroupGloo;
@@ -61,7 +61,7 @@ final class RankGroup implements Ranks {
 
   private static void load(Device device) {
     try {
-      Loader.load(device == Device.CUDA ? torch_nccl.class : torch_gloo.class);
+      Natives.load(device == Device.CUDA ? torch_nccl.class : torch_gloo.class);
     } catch (LinkageError e) {
       throw new UserError("Several processes need " + (device == Device.CUDA ? "NCCL" : "Gloo") + ", which does not load ("
           + e.getMessage() + "); install it where the dynamic linker finds it, or train in one process", e);
