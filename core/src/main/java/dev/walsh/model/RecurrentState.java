@@ -1,5 +1,7 @@
 package dev.walsh.model;
 
+import dev.walsh.config.AttentionKind;
+import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.kernels.hla.HlaState;
 import dev.walsh.tensor.Device;
@@ -56,6 +58,13 @@ public final class RecurrentState implements DecodeState {
           "The states of %,d sequences need %,d bytes, and %,d are available; ask for fewer sequences at once", places, needed, available));
     }
     return new RecurrentState(model, layers, places);
+  }
+
+  /** The bytes that a model remembers one sequence by, in float32; 0 where its attention is softmax. */
+  public static long bytes(ModelConfig model) {
+    if (model.attention() instanceof AttentionKind.Softmax) return 0;
+    var spec = HlaAttention.spec(model);
+    return (long) model.layers() * spec.heads() * spec.stateBytes();
   }
 
   @Override
