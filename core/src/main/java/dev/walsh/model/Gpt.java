@@ -50,7 +50,8 @@ public final class Gpt {
       rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
       var attentions = Attention.layers(config, rope, weights, kernels);
       for (int i = 0; i < config.layers(); i++) {
-        blocks.add(new Block(config, attentions, weights.at("h").at(Integer.toString(i)), kernels));
+        int layer = i;
+        blocks.add(new Block(config, path -> attentions.at(layer, path), weights.at("h").at(Integer.toString(i)), kernels));
       }
       boolean hasKernel = kernels != Kernels.PLAIN && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
       cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;

@@ -14,6 +14,7 @@ import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Weights;
 import java.util.Collections;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hadamard linear attention, and the linear attentions that are controls of it; what it remembers is a state of constant size.
@@ -25,14 +26,16 @@ final class HlaAttention implements Attention {
   // Against rows without any weight where all features of a factor are cut off.
   private static final double RELU_FLOOR = 1e-3;
 
+  private final AttentionKind kind;
   private final HlaSpec spec;
   private final QkvProjection qkv;
   private final Rope rope;
   private final Hla hla;
   private final Kernels kernels;
 
-  HlaAttention(ModelConfig config, HlaSpec spec, Rope rope, Weights.Path path, Kernels kernels) {
-    this.spec = spec;
+  HlaAttention(ModelConfig config, AttentionKind kind, Rope rope, Weights.Path path, Kernels kernels) {
+    this.kind = kind;
+    spec = spec(config, kind);
     this.rope = rope;
     this.kernels = kernels;
     qkv = new QkvProjection(config, path, kernels);
@@ -44,11 +47,11 @@ final class HlaAttention implements Attention {
    *
    * @throws dev.walsh.config.UserError for factors whose state does not fit, or whose denominator could be negative
    */
-  static HlaSpec spec(ModelConfig config) {
+  static HlaSpec spec(ModelConfig config, AttentionKind of) {
     int heads = config.heads();
     int headWidth = config.headWidth();
-    return switch (config.attention()) {
-      case AttentionKind.Softmax _ -> throw new IllegalArgumentException("softmax is no linear attention");
+    return switch (of) {
+      case AttentionKind.Softmax _,AttentionKind.ByLayer _ -> throw new IllegalArgumentException(of + " is no linear attention");
       case AttentionKind.Katharopoulos _ -> HlaSpec.katharopoulos(heads, headWidth, true);
       case AttentionKind.CosFormer _ -> HlaSpec.cosFormer(heads, headWidth, true, config.context());
       case AttentionKind.Based _ -> HlaSpec.based(heads, headWidth, true);
@@ -105,10 +108,10 @@ final class HlaAttention implements Attention {
     return qkv.attend(n, pass, layer);
   }
 
-  /** New tokens' heads before anything is remembered. packed: (N,3C), positions: (N) int64 -> (1,H,N,D) each. */
-  Rope.Heads heads(Tensor packed, Tensor positions) {
+  /** New tokens' heads before anything is remembered. packed: (N,3C), angles: of the N tokens -> (1,H,N,D) each. */
+  Rope.Heads heads(Tensor packed, Rope.Angles angles) {
     var one = packed.unsqueeze(0);
-    return spec.rotation() == Rotation.BEFORE ? rope.plain(one, positions) : Rope.split(one, spec.headWidth());
+    return spec.rotation() == Rotation.BEFORE ? rope.plain(one, angles) : Rope.split(one, spec.headWidth());
   }
 
   /** The bytes that a sequence is remembered by. */
@@ -116,9 +119,14 @@ final class HlaAttention implements Attention {
     return spec.heads() * spec.stateBytes();
   }
 
-  /** What is remembered of one sequence before its first token, to be closed by the caller. */
-  HlaState start() {
-    return hla.start(1);
+  /** What is remembered of sequences before their first tokens, to be closed by the caller. */
+  HlaState start(int sequences) {
+    return hla.start(sequences);
+  }
+
+  /** Whether sequences that are not equally long can go on in one call: the state counts no positions of its own. */
+  boolean stepsTogether() {
+    return spec.rotation() == Rotation.BEFORE || spec.rotation() == Rotation.NONE && kind.takesAnyLength();
   }
 
   /** Goes on with one sequence by the tokens from {@code first} on: heads (1,H,N,D) -> the concatenated heads (tokens,C). */
@@ -126,6 +134,16 @@ final class HlaAttention implements Attention {
     var out = hla.proceed(heads.query().narrow(2, first, tokens), heads.key().narrow(2, first, tokens),
         heads.value().narrow(2, first, tokens), null, state);
     return out.transpose(1, 2).reshape(tokens, (long) spec.heads() * spec.headWidth());
+  }
+
+  /**
+   * Goes on with many sequences by a token each: heads (1,H,N,D) -> the concatenated heads (N,C).
+   *
+   * @param present (N,1), true where there is a sequence; null for everywhere
+   */
+  Tensor step(Rope.Heads heads, @Nullable Tensor present, HlaState state) {
+    var out = hla.proceed(heads.query().transpose(0, 2), heads.key().transpose(0, 2), heads.value().transpose(0, 2), present, state);
+    return out.reshape(-1, (long) spec.heads() * spec.headWidth());
   }
 
   @Override
