@@ -62,6 +62,16 @@ final class AttentionOptions {
     return model.with(HLA.equals(attention) ? hadamard() : AttentionKind.named(attention));
   }
 
+  /** The linear attention that was asked for, Hadamard's where none was. */
+  AttentionKind linear() {
+    if (attention == null) return hadamard();
+    var kind = apply(ModelConfig.parse("nano")).attention();
+    if (kind instanceof AttentionKind.Softmax || kind instanceof AttentionKind.ByLayer) {
+      throw new UserError("--attention " + attention + " is no linear attention; use hla, katharopoulos, cosformer or based");
+    }
+    return kind;
+  }
+
   private Hadamard hadamard() {
     return new Hadamard(factors == null ? FACTORS : factors, rank == null ? RANK : rank,
         choice("--map", map, AttentionKind.Map.SOFTPLUS), choice("--tie", tie, AttentionKind.Tie.NONE),

@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * decay takes from the one would move to the other. Offsets are free, as all vectors are.
  */
 final class HlaAttention implements Attention {
+  /** Where the weights of feature maps are, below those of a layer's attention. */
+  static final String MAPS = "hla";
   // Against rows without any weight where all features of a factor are cut off.
   private static final double RELU_FLOOR = 1e-3;
 
@@ -39,7 +41,7 @@ final class HlaAttention implements Attention {
     this.rope = rope;
     this.kernels = kernels;
     qkv = new QkvProjection(config, path, kernels);
-    hla = new Hla(spec, path.at("hla"));
+    hla = new Hla(spec, path.at(MAPS));
   }
 
   /**
