@@ -33,20 +33,20 @@ import picocli.CommandLine.Spec;
 /** {@code walsh bench recall}: how much small models recall of a list of keys and values, by what they remember it by. */
 @Command(name = "recall", description = "Trains small models on associative recall with many queries (arXiv 2312.04927), and says how many of a text's keys each kind of attention finds the value of, by the size of its state.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
     "", "Examples:", "  walsh bench recall --device cpu", "  walsh bench recall --attention softmax,hla:2x8,hla:1x64 --keys 4 --steps 400",
-    "  walsh bench recall --device cuda --keys 8,16,32,64 --length 256 --width 128 --heads 2 --steps 4000 --lr 1e-3,3e-3 --out recall.json"})
+    "  walsh bench recall --device cuda --keys 8,16,32,64 --length 256 --vocabulary 1024 --width 128 --steps 8000 --lr 1e-3,2e-3,5e-3 --out recall.json"})
 public final class BenchRecallCommand implements Callable<Integer> {
   private static final int TABLE_WIDTH = 120;
 
-  @Option(names = "--attention", paramLabel = "NAME", split = ",", defaultValue = "softmax,hla:2x16,hla:1x256,katharopoulos,based", description = "Kinds of attention, as 'walsh train --attention' (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--attention", paramLabel = "NAME", split = ",", defaultValue = "softmax,hla:2x16,hla:2x8,hla:1x64,katharopoulos,based", description = "Kinds of attention, as 'walsh train --attention' (default: ${DEFAULT-VALUE}).")
   private List<String> attention = List.of();
 
-  @Option(names = "--keys", paramLabel = "N", split = ",", defaultValue = "4,8,16", description = "Keys of a text (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--keys", paramLabel = "N", split = ",", defaultValue = "4,8", description = "Keys of a text (default: ${DEFAULT-VALUE}).")
   private List<Integer> keys = List.of();
 
-  @Option(names = "--length", paramLabel = "T", description = "Tokens of a text; four a key, but at least 64, by default.")
+  @Option(names = "--length", paramLabel = "T", description = "Tokens of a text; four a key, but at least 32, by default.")
   private @Nullable Integer length;
 
-  @Option(names = "--vocabulary", paramLabel = "N", defaultValue = "128", description = "Tokens there are, half of them values (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--vocabulary", paramLabel = "N", defaultValue = "64", description = "Tokens there are, half of them values (default: ${DEFAULT-VALUE}).")
   private int vocabulary;
 
   @Option(names = "--layers", paramLabel = "N", defaultValue = "2", description = "Layers of each model (default: ${DEFAULT-VALUE}).")
@@ -64,7 +64,7 @@ public final class BenchRecallCommand implements Callable<Integer> {
   @Option(names = "--batch", paramLabel = "N", defaultValue = "64", description = "Texts of a step (default: ${DEFAULT-VALUE}).")
   private int batch;
 
-  @Option(names = "--lr", paramLabel = "X", split = ",", defaultValue = "5e-3", description = "Peaks of the learning rate, of which the best counts (default: ${DEFAULT-VALUE}).")
+  @Option(names = "--lr", paramLabel = "X", split = ",", defaultValue = "2e-3", description = "Peaks of the learning rate, of which the best counts (default: ${DEFAULT-VALUE}).")
   private List<Double> rates = List.of();
 
   @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of weights and texts (default: ${DEFAULT-VALUE}).")
@@ -129,7 +129,7 @@ public final class BenchRecallCommand implements Callable<Integer> {
   }
 
   private static int usualLength(int pairs) {
-    return Math.max(64, AssociativeRecall.TOKENS_A_PAIR * pairs);
+    return Math.max(32, AssociativeRecall.TOKENS_A_PAIR * pairs);
   }
 
   private static Table table(List<RecallBenchmark.Row> rows) {

@@ -11,6 +11,7 @@ import dev.walsh.kernels.hla.Modulation;
 import dev.walsh.kernels.hla.Normalizer;
 import dev.walsh.kernels.hla.Rotation;
 import dev.walsh.kernels.nn.Rope;
+import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import java.util.Collections;
 import org.bytedeco.pytorch.Tensor;
@@ -34,6 +35,8 @@ final class HlaAttention implements Attention {
   private final Rope rope;
   private final Hla hla;
   private final Kernels kernels;
+  private final int modelBytes;
+  private final int sumBytes;
 
   HlaAttention(ModelConfig config, AttentionKind kind, Rope rope, Weights.Path path, Kernels kernels) {
     this.kind = kind;
@@ -42,6 +45,8 @@ final class HlaAttention implements Attention {
     this.kernels = kernels;
     qkv = new QkvProjection(config, path, kernels);
     hla = new Hla(spec, path.at(MAPS));
+    modelBytes = path.dtype().bytes();
+    sumBytes = Math.max(modelBytes, Dtype.F32.bytes());
   }
 
   /**
@@ -154,11 +159,27 @@ final class HlaAttention implements Attention {
     var cost = hla.cost();
     Form form = cost.choose(length);
     double maps = cost.maps();
-    // Queries, keys, values and the heads' outputs are kept, and of each feature its projection and its value.
     double features = cost.features();
     var sums = new Cost(cost.parameters(), cost.forward(form, length) / length + maps, cost.backward(form, length) / length + 2 * maps,
-        4.0 * width + 2 * features, 0);
+        kept(width, features), 0);
     // RoPE as in softmax attention; features are read and written once forward, and with their gradients backward.
     return qkv.cost().plus(sums).moving(10.0 * width + 5 * features);
+  }
+
+  /**
+   * Elements of the model's dtype that backward needs of a token: queries, keys, values, these as the sums read them, and the heads' output; a copy
+   * of what each learned map reads, wide where inputs are narrower than sums; each feature before its nonlinearity and after it, both wide, and
+   * as it is stored; and the sums, from which the normaliser's gradient is made.
+   */
+  private double kept(int width, double features) {
+    double wide = sumBytes / (double) modelBytes;
+    double copies = spec.factors().getFirst().isLearned() ? maps() * width * (wide > 1 ? 1 + wide : 1) : 0;
+    return 5.0 * width + copies + features * (2 * wide + 1) + (width + spec.heads()) * wide;
+  }
+
+  /** The feature maps of both sides. */
+  private int maps() {
+    int factors = spec.factors().size();
+    return (spec.tieQueries() ? 1 : factors) + (spec.tieKeys() ? 1 : factors);
   }
 }
