@@ -3,7 +3,6 @@ package dev.walsh.cli;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import dev.walsh.config.AttentionKind;
 import dev.walsh.config.Json;
-import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import dev.walsh.measure.Hardware;
 import dev.walsh.measure.Stamp;
@@ -95,8 +94,6 @@ public final class BenchRecallCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (steps < 1) throw new UserError("--steps is " + steps + "; give at least 1");
-    if (batch < 1) throw new UserError("--batch is " + batch + "; give at least 1");
     KernelBench.requireJson(out);
     var kinds = attention.stream().map(AttentionKind::named).toList();
     var tasks = keys.stream().map(n -> new AssociativeRecall(n, length == null ? usualLength(n) : length, vocabulary)).toList();

@@ -4,6 +4,7 @@ import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
 import dev.walsh.config.TrainConfig;
+import dev.walsh.config.UserError;
 import dev.walsh.measure.Progress;
 import dev.walsh.model.Gpt;
 import dev.walsh.model.KvCache;
@@ -41,6 +42,13 @@ public record RecallBenchmark(int layers, int width, int heads, int steps, int b
   private static final int MEAN_STEPS = 20;
   private static final double WARMUP = 0.1;
   private static final double WEIGHT_DECAY = 0.1;
+
+  public RecallBenchmark {
+    if (steps < 1) throw new UserError("--steps is " + steps + "; give at least 1");
+    if (batch < 1) throw new UserError("--batch is " + batch + "; give at least 1");
+    rates = List.copyOf(rates);
+    for (double rate : rates) if (!(rate > 0)) throw new UserError("--lr is " + rate + "; it must be positive");
+  }
 
   /**
    * What one kind of attention recalls of one task.
