@@ -54,22 +54,30 @@ final class AttentionOptions {
 
   /** The model with the attention that was asked for. */
   ModelConfig apply(ModelConfig model) {
-    var hla = ofHla();
-    if (hla != null && !HLA.equals(attention)) {
-      throw new UserError(hla + " is an option of Hadamard linear attention; add --attention hla or leave " + hla + " out");
-    }
-    if (attention == null) return model;
-    return model.with(HLA.equals(attention) ? hadamard() : AttentionKind.named(attention));
+    checkOptions();
+    return attention == null ? model : model.with(kind(attention));
   }
 
   /** The linear attention that was asked for, Hadamard's where none was. */
   AttentionKind linear() {
     if (attention == null) return hadamard();
-    var kind = apply(ModelConfig.parse("nano")).attention();
+    checkOptions();
+    var kind = kind(attention);
     if (kind instanceof AttentionKind.Softmax || kind instanceof AttentionKind.ByLayer) {
       throw new UserError("--attention " + attention + " is no linear attention; use hla, katharopoulos, cosformer or based");
     }
     return kind;
+  }
+
+  private void checkOptions() {
+    var hla = ofHla();
+    if (hla != null && !HLA.equals(attention)) {
+      throw new UserError(hla + " is an option of Hadamard linear attention; add --attention hla or leave " + hla + " out");
+    }
+  }
+
+  private AttentionKind kind(String name) {
+    return HLA.equals(name) ? hadamard() : AttentionKind.named(name);
   }
 
   private Hadamard hadamard() {
