@@ -7,6 +7,7 @@ import dev.walsh.cli.EvalCommand;
 import dev.walsh.cli.ExportCommand;
 import dev.walsh.cli.GenerateCommand;
 import dev.walsh.cli.InfoCommand;
+import dev.walsh.cli.LineariseCommand;
 import dev.walsh.cli.PrepareCommand;
 import dev.walsh.cli.ReproduceCommand;
 import dev.walsh.cli.StudyCommand;
@@ -25,6 +26,7 @@ import picocli.CommandLine.Command;
     ReproduceCommand.class,
     PrepareCommand.class,
     TrainCommand.class,
+    LineariseCommand.class,
     EvalCommand.class,
     GenerateCommand.class,
     ExportCommand.class,

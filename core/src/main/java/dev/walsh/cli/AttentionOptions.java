@@ -16,7 +16,7 @@ final class AttentionOptions {
   private static final int FACTORS = 2;
   private static final int RANK = 16;
 
-  @Option(names = "--attention", paramLabel = "NAME", description = "softmax, hla (Hadamard linear attention), or its controls katharopoulos, cosformer, based; as the model says by default.")
+  @Option(names = "--attention", paramLabel = "NAME", description = "softmax, hla (Hadamard linear attention), or its controls katharopoulos, cosformer, based; as the model says by default. A name such as hla:2x16 says factors and rank too.")
   private @Nullable String attention;
 
   @Option(names = "--factors", paramLabel = "F", description = "Of hla: how many similarities are multiplied, 1 to 3; 2 by default.")
@@ -54,19 +54,30 @@ final class AttentionOptions {
 
   /** The model with the attention that was asked for. */
   ModelConfig apply(ModelConfig model) {
+    checkOptions();
+    return attention == null ? model : model.with(kind(attention));
+  }
+
+  /** The linear attention that was asked for, Hadamard's where none was. */
+  AttentionKind linear() {
+    if (attention == null) return hadamard();
+    checkOptions();
+    var kind = kind(attention);
+    if (kind instanceof AttentionKind.Softmax || kind instanceof AttentionKind.ByLayer) {
+      throw new UserError("--attention " + attention + " is no linear attention; use hla, katharopoulos, cosformer or based");
+    }
+    return kind;
+  }
+
+  private void checkOptions() {
     var hla = ofHla();
     if (hla != null && !HLA.equals(attention)) {
       throw new UserError(hla + " is an option of Hadamard linear attention; add --attention hla or leave " + hla + " out");
     }
-    if (attention == null) return model;
-    return model.with(switch (attention) {
-      case "softmax" -> new AttentionKind.Softmax();
-      case HLA -> hadamard();
-      case "katharopoulos" -> new AttentionKind.Katharopoulos();
-      case "cosformer" -> new AttentionKind.CosFormer();
-      case "based" -> new AttentionKind.Based();
-      default -> throw new UserError("--attention " + attention + " is unknown; use softmax, hla, katharopoulos, cosformer or based");
-    });
+  }
+
+  private AttentionKind kind(String name) {
+    return HLA.equals(name) ? hadamard() : AttentionKind.named(name);
   }
 
   private Hadamard hadamard() {

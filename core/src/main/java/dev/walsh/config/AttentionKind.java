@@ -2,6 +2,7 @@ package dev.walsh.config;
 
 import com.fasterxml.jackson.annotation.JsonSubTypes;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
+import java.util.List;
 import java.util.Locale;
 
 /** By what the tokens of a model weigh one another: softmax, or sums whose memory does not grow with the text. */
@@ -10,13 +11,57 @@ import java.util.Locale;
     @JsonSubTypes.Type(value = AttentionKind.Hadamard.class, name = "hla"),
     @JsonSubTypes.Type(value = AttentionKind.Katharopoulos.class, name = "katharopoulos"),
     @JsonSubTypes.Type(value = AttentionKind.CosFormer.class, name = "cosformer"),
-    @JsonSubTypes.Type(value = AttentionKind.Based.class, name = "based")})
+    @JsonSubTypes.Type(value = AttentionKind.Based.class, name = "based"),
+    @JsonSubTypes.Type(value = AttentionKind.ByLayer.class, name = "by-layer")})
 public sealed interface AttentionKind {
+  /** How {@link #names} are varied, for the end of a sentence that lists them. */
+  String VARIATIONS = AttentionName.VARIATIONS;
+
+  /** The names that {@link #named} takes, but for {@link #VARIATIONS}. */
+  static List<String> names() {
+    return AttentionName.NAMES;
+  }
+
+  /** Whether {@link #named} knows the name. */
+  static boolean isName(String name) {
+    return AttentionName.is(name);
+  }
+
+  /**
+   * Reads what {@link #name} writes, or {@code hla} alone.
+   *
+   * @throws UserError for an unknown name, listing all
+   */
+  static AttentionKind named(String name) {
+    return AttentionName.read(name);
+  }
+
+  /** A short name, such as {@code hla:2x16}; in words it is {@link #toString}. */
+  String name();
+
+  /** Whether it knows no longest text: not where all tokens are remembered, or their positions are shares of a context. */
+  boolean takesAnyLength();
+
+  /** The kind of layers that may differ: a {@link ByLayer}, or the one kind of all. */
+  static AttentionKind of(List<AttentionKind> layers) {
+    return layers.stream().distinct().count() == 1 ? layers.getFirst() : new ByLayer(layers);
+  }
+
   /** The softmax of inner products, as in every transformer. */
   record Softmax() implements AttentionKind {
     @Override
-    public String toString() {
+    public boolean takesAnyLength() {
+      return false;
+    }
+
+    @Override
+    public String name() {
       return "softmax";
+    }
+
+    @Override
+    public String toString() {
+      return name();
     }
   }
 
@@ -67,6 +112,16 @@ public sealed interface AttentionKind {
     }
 
     @Override
+    public boolean takesAnyLength() {
+      return true;
+    }
+
+    @Override
+    public String name() {
+      return AttentionName.of(this);
+    }
+
+    @Override
     public String toString() {
       return "hla of " + factors + (factors == 1 ? " factor" : " factors") + " of rank " + rank + " (" + map
           + (tie == Tie.NONE ? "" : ", tied " + tie) + (normalizer == Normalizer.SUM ? "" : ", normalised by " + normalizer)
@@ -77,24 +132,87 @@ public sealed interface AttentionKind {
   /** Control: linear attention with elu(x) + 1 (arXiv 2006.16236). */
   record Katharopoulos() implements AttentionKind {
     @Override
-    public String toString() {
+    public boolean takesAnyLength() {
+      return true;
+    }
+
+    @Override
+    public String name() {
       return "katharopoulos";
+    }
+
+    @Override
+    public String toString() {
+      return name();
     }
   }
 
   /** Control: cosFormer, which weighs by position itself and takes no RoPE (arXiv 2202.08791). */
   record CosFormer() implements AttentionKind {
     @Override
-    public String toString() {
+    public boolean takesAnyLength() {
+      return false;
+    }
+
+    @Override
+    public String name() {
       return "cosformer";
+    }
+
+    @Override
+    public String toString() {
+      return name();
     }
   }
 
   /** Control: Based's second-order Taylor features of 16 channels, without its windows (arXiv 2402.18668). */
   record Based() implements AttentionKind {
     @Override
-    public String toString() {
+    public boolean takesAnyLength() {
+      return true;
+    }
+
+    @Override
+    public String name() {
       return "based";
+    }
+
+    @Override
+    public String toString() {
+      return name();
+    }
+  }
+
+  /**
+   * Layers of different kinds.
+   *
+   * @param layers the kind of each, first to last, not all the same and none by layer itself
+   */
+  record ByLayer(List<AttentionKind> layers) implements AttentionKind {
+    public ByLayer {
+      if (layers == null || layers.stream().distinct().count() < 2) {
+        throw new UserError("attention by layer names " + (layers == null ? "no layers" : "one kind alone")
+            + "; give the kind of every layer, or that kind in its place");
+      }
+      if (layers.stream().anyMatch(kind -> kind instanceof ByLayer)) {
+        throw new UserError("attention by layer has a layer that is itself by layer; give the kind of that layer");
+      }
+      layers = List.copyOf(layers);
+    }
+
+    @Override
+    public boolean takesAnyLength() {
+      return layers.stream().allMatch(AttentionKind::takesAnyLength);
+    }
+
+    @Override
+    public String name() {
+      return AttentionName.of(this);
+    }
+
+    @Override
+    public String toString() {
+      return AttentionName.inWords(this);
     }
   }
 

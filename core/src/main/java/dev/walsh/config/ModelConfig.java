@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.IntStream;
 import tools.jackson.core.JacksonException;
 
 /**
@@ -21,7 +22,7 @@ import tools.jackson.core.JacksonException;
  * @param vocabulary number of token ids of the tokenizer; the embedding has {@link #paddedVocabulary()} rows
  * @param projection the attention output projection
  * @param query what the queries of attention are; learned where a file does not say
- * @param attention by what tokens weigh one another; softmax where a file does not say, and files say nothing where it is softmax
+ * @param attention by what tokens weigh one another, in all layers or each; softmax where a file does not say, and files say nothing where it is softmax
  */
 public record ModelConfig(int layers, int width, int heads, int hidden, int context, int vocabulary, Projection projection, Query query,
     @JsonInclude(value = JsonInclude.Include.CUSTOM, valueFilter = AttentionKind.Softmax.class) AttentionKind attention) {
@@ -62,6 +63,10 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
     if (width / heads % 2 != 0) {
       throw new UserError(
           "width / heads = " + width / heads + " is odd, but RoPE rotates pairs of channels; change width or heads so that it is even");
+    }
+    if (attention instanceof AttentionKind.ByLayer byLayer && byLayer.layers().size() != layers) {
+      throw new UserError("attention names " + byLayer.layers().size() + " layers (" + byLayer.name() + "), but the model has " + layers
+          + "; name as many");
     }
     checkSize(projection, width, heads);
   }
@@ -140,6 +145,21 @@ public record ModelConfig(int layers, int width, int heads, int hidden, int cont
   @JsonIgnore
   public int headWidth() {
     return width / heads;
+  }
+
+  /** By what tokens weigh one another in a layer, counted from 0. */
+  public AttentionKind attention(int layer) {
+    return attention instanceof AttentionKind.ByLayer(var kinds) ? kinds.get(layer) : attention;
+  }
+
+  /** The layers of softmax attention, which remember all tokens. */
+  public int softmaxLayers() {
+    return (int) IntStream.range(0, layers).filter(layer -> attention(layer) instanceof AttentionKind.Softmax).count();
+  }
+
+  /** The most tokens that a text may have: the context, but no bound where attention knows none. */
+  public int longest() {
+    return attention.takesAnyLength() ? Integer.MAX_VALUE : context;
   }
 
   /** Rows of the embedding: the vocabulary rounded up to a multiple of 64, the shape that matrix units like. */

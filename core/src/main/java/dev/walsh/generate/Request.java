@@ -18,9 +18,9 @@ public record Request(int[] prompt, int tokens, int stop, Sampling sampling, lon
   void check(ModelConfig model) {
     if (prompt.length == 0) throw new UserError("The prompt is empty; give at least one token, such as the one between documents");
     if (tokens < 1) throw new UserError("The number of tokens to make is " + tokens + "; it must be positive");
-    if (prompt.length > model.context()) {
+    if (prompt.length > model.longest()) {
       throw new UserError(String.format(Locale.ROOT, "The prompt has %,d tokens and the model sees %,d; shorten it to fewer than that",
-          prompt.length, model.context()));
+          prompt.length, model.longest()));
     }
     for (int i = 0; i < prompt.length; i++) {
       if (prompt[i] < 0 || prompt[i] >= model.vocabulary()) {
@@ -32,6 +32,6 @@ public record Request(int[] prompt, int tokens, int stop, Sampling sampling, lon
 
   /** How many tokens can be made: the last one need not be seen by the model any more. */
   int most(ModelConfig model) {
-    return Math.min(tokens, model.context() - prompt.length + 1);
+    return Math.min(tokens, model.longest() - prompt.length + 1);
   }
 }

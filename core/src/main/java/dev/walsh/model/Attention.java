@@ -5,19 +5,22 @@ import dev.walsh.config.ModelConfig;
 import dev.walsh.kernels.nn.CausalAttention;
 import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Weights;
-import java.util.function.Function;
 import org.bytedeco.pytorch.Tensor;
 
 /** Causal attention over all heads, without its output projection. */
 sealed interface Attention permits SoftmaxAttention, HlaAttention {
-  /** What makes a layer's attention at its path, all of which share what does not differ between layers. */
-  static Function<Weights.Path, Attention> layers(ModelConfig config, Rope rope, Weights weights, Kernels kernels) {
-    if (config.attention() instanceof AttentionKind.Softmax) {
-      var softmax = new CausalAttention(config.context(), weights.at("softmax"));
-      return path -> new SoftmaxAttention(config, rope, softmax, path, kernels);
-    }
-    var spec = HlaAttention.spec(config);
-    return path -> new HlaAttention(config, spec, rope, path, kernels);
+  /** What makes the attention of layers, which share what does not differ between them. */
+  @FunctionalInterface
+  interface Layers {
+    /** The attention of a layer, with its weights at a path. */
+    Attention at(int layer, Weights.Path path);
+  }
+
+  static Layers layers(ModelConfig config, Rope rope, Weights weights, Kernels kernels) {
+    var softmax = config.softmaxLayers() == 0 ? null : new CausalAttention(config.context(), weights.at("softmax"));
+    return (layer, path) -> softmax != null && config.attention(layer) instanceof AttentionKind.Softmax
+        ? new SoftmaxAttention(config, rope, softmax, path, kernels)
+        : new HlaAttention(config, config.attention(layer), rope, path, kernels);
   }
 
   /** n: (B,T,C) -> the concatenated heads (B,T,C). */

@@ -44,6 +44,11 @@ final class Block {
     return join(attention.apply(in.normed()), in, nextGain);
   }
 
+  /** The same with another attention in the place of its own. */
+  Joined apply(Joined in, Tensor nextGain, Attention instead) {
+    return join(instead.apply(in.normed()), in, nextGain);
+  }
+
   /** The same for new tokens of sequences that are remembered, as their layer number {@code layer}. */
   Joined apply(Joined in, Tensor nextGain, DecodeState.Pass pass, int layer) {
     return join(attention.apply(in.normed(), pass, layer), in, nextGain);

@@ -1,6 +1,5 @@
 package dev.walsh.model;
 
-import dev.walsh.config.AttentionKind;
 import dev.walsh.tensor.Scope;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
@@ -12,9 +11,9 @@ import org.bytedeco.pytorch.Tensor;
  *
  * <p>For one thread, the one that runs the model.
  */
-public sealed interface DecodeState extends AutoCloseable permits KvCache, RecurrentState {
+public sealed interface DecodeState extends AutoCloseable permits KvCache, RecurrentState, MixedState {
   /**
-   * What a model remembers sequences by: pages of keys and values, or states of constant size where its attention is linear.
+   * What a model remembers sequences by: pages of keys and values, states of constant size where its attention is linear, or both.
    *
    * @param places the most sequences
    * @param tokens of all sequences together; at least a context's
@@ -22,9 +21,11 @@ public sealed interface DecodeState extends AutoCloseable permits KvCache, Recur
    * @throws dev.walsh.config.UserError where that is less than it needs
    */
   static DecodeState of(Gpt model, int places, long tokens, long available) {
-    return model.config().attention() instanceof AttentionKind.Softmax
+    int softmax = model.config().softmaxLayers();
+    if (softmax == 0) return RecurrentState.of(model, places, available);
+    return softmax == model.config().layers()
         ? KvCache.of(model, places, tokens, available)
-        : RecurrentState.of(model, places, available);
+        : MixedState.of(model, places, tokens, available);
   }
 
   /** New tokens of one sequence. */
@@ -90,7 +91,7 @@ public sealed interface DecodeState extends AutoCloseable permits KvCache, Recur
   /** The most sequences. */
   int places();
 
-  /** New rows at fixed addresses, as many as there are places. */
+  /** New rows at fixed addresses, as many as there are places; one set of them at a time. */
   Rows rows();
 
   /** Whether a pass of rows is the same work on the same tensors, whatever sequences they are of. */

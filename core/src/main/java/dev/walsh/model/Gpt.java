@@ -52,7 +52,8 @@ public final class Gpt {
       rope = new Rope(config.context(), config.headWidth(), ModelConfig.ROPE_BASE, weights.at("rope"));
       var attentions = Attention.layers(config, rope, weights, kernels);
       for (int i = 0; i < config.layers(); i++) {
-        blocks.add(new Block(config, attentions, weights.at("h").at(Integer.toString(i)), kernels));
+        int layer = i;
+        blocks.add(new Block(config, path -> attentions.at(layer, path), weights.at("h").at(Integer.toString(i)), kernels));
       }
       boolean hasKernel = kernels != Kernels.PLAIN && weights.device() == Device.CUDA && weights.dtype() != Dtype.F64;
       cudaNorm = hasKernel ? Fallback.orNone("Joins", () -> CudaJoin.identity(config.width(), false, false, weights.dtype())) : null;
@@ -101,6 +102,33 @@ public final class Gpt {
     return through(ids, (i, stream) -> blocks.get(i).apply(stream, gainAfter(i), pass, i));
   }
 
+  /** What each layer's attention reads, the normed stream: (B,T,C) each. ids: (B,T) int64. */
+  public List<Tensor> attentionInputs(Tensor ids) {
+    var inputs = new ArrayList<Tensor>();
+    var unused = through(ids, (i, stream) -> {
+      inputs.add(stream.normed());
+      return blocks.get(i).apply(stream, gainAfter(i));
+    });
+    return inputs;
+  }
+
+  /** The attention of a layer, without its output projection. n: (B,T,C) -> the concatenated heads (B,T,C). */
+  public Tensor attend(int layer, Tensor n) {
+    return attention(layer).apply(n);
+  }
+
+  /** The loss where one layer attends as that of another model of the same shape does. ids, targets: (B,T) int64 -> scalar. */
+  public Tensor loss(Tensor ids, Tensor targets, int replaced, Gpt other) {
+    return lossOf(through(ids, (i, stream) -> i == replaced
+        ? blocks.get(i).apply(stream, gainAfter(i), other.attention(i))
+        : blocks.get(i).apply(stream, gainAfter(i))), targets);
+  }
+
+  /** Whether a weight is one of a layer's feature maps. */
+  public boolean isFeatureMap(String weight, int layer) {
+    return weight.startsWith("h." + layer + ".attn." + HlaAttention.MAPS + ".");
+  }
+
   /** How a layer goes on with the stream. */
   @FunctionalInterface
   private interface Layer {
@@ -145,7 +173,10 @@ public final class Gpt {
 
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */
   public Tensor loss(Tensor ids, Tensor targets) {
-    var hidden = hidden(ids);
+    return lossOf(hidden(ids), targets);
+  }
+
+  private Tensor lossOf(Tensor hidden, Tensor targets) {
     var head = Int8Matrix.is(embedding) ? Int8Matrix.unpack(embedding, config.width(), dtype) : embedding;
     return kernels == Kernels.PLAIN
         ? CrossEntropy.plain(hidden, head, targets)

@@ -11,9 +11,11 @@ import dev.walsh.kernels.hla.Modulation;
 import dev.walsh.kernels.hla.Normalizer;
 import dev.walsh.kernels.hla.Rotation;
 import dev.walsh.kernels.nn.Rope;
+import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import java.util.Collections;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Hadamard linear attention, and the linear attentions that are controls of it; what it remembers is a state of constant size.
@@ -22,21 +24,29 @@ import org.bytedeco.pytorch.Tensor;
  * decay takes from the one would move to the other. Offsets are free, as all vectors are.
  */
 final class HlaAttention implements Attention {
+  /** Where the weights of feature maps are, below those of a layer's attention. */
+  static final String MAPS = "hla";
   // Against rows without any weight where all features of a factor are cut off.
   private static final double RELU_FLOOR = 1e-3;
 
+  private final AttentionKind kind;
   private final HlaSpec spec;
   private final QkvProjection qkv;
   private final Rope rope;
   private final Hla hla;
   private final Kernels kernels;
+  private final int modelBytes;
+  private final int sumBytes;
 
-  HlaAttention(ModelConfig config, HlaSpec spec, Rope rope, Weights.Path path, Kernels kernels) {
-    this.spec = spec;
+  HlaAttention(ModelConfig config, AttentionKind kind, Rope rope, Weights.Path path, Kernels kernels) {
+    this.kind = kind;
+    spec = spec(config, kind);
     this.rope = rope;
     this.kernels = kernels;
     qkv = new QkvProjection(config, path, kernels);
-    hla = new Hla(spec, path.at("hla"));
+    hla = new Hla(spec, path.at(MAPS));
+    modelBytes = path.dtype().bytes();
+    sumBytes = Math.max(modelBytes, Dtype.F32.bytes());
   }
 
   /**
@@ -44,11 +54,11 @@ final class HlaAttention implements Attention {
    *
    * @throws dev.walsh.config.UserError for factors whose state does not fit, or whose denominator could be negative
    */
-  static HlaSpec spec(ModelConfig config) {
+  static HlaSpec spec(ModelConfig config, AttentionKind of) {
     int heads = config.heads();
     int headWidth = config.headWidth();
-    return switch (config.attention()) {
-      case AttentionKind.Softmax _ -> throw new IllegalArgumentException("softmax is no linear attention");
+    return switch (of) {
+      case AttentionKind.Softmax _,AttentionKind.ByLayer _ -> throw new IllegalArgumentException(of + " is no linear attention");
       case AttentionKind.Katharopoulos _ -> HlaSpec.katharopoulos(heads, headWidth, true);
       case AttentionKind.CosFormer _ -> HlaSpec.cosFormer(heads, headWidth, true, config.context());
       case AttentionKind.Based _ -> HlaSpec.based(heads, headWidth, true);
@@ -105,10 +115,10 @@ final class HlaAttention implements Attention {
     return qkv.attend(n, pass, layer);
   }
 
-  /** New tokens' heads before anything is remembered. packed: (N,3C), positions: (N) int64 -> (1,H,N,D) each. */
-  Rope.Heads heads(Tensor packed, Tensor positions) {
+  /** New tokens' heads before anything is remembered. packed: (N,3C), angles: of the N tokens -> (1,H,N,D) each. */
+  Rope.Heads heads(Tensor packed, Rope.Angles angles) {
     var one = packed.unsqueeze(0);
-    return spec.rotation() == Rotation.BEFORE ? rope.plain(one, positions) : Rope.split(one, spec.headWidth());
+    return spec.rotation() == Rotation.BEFORE ? rope.plain(one, angles) : Rope.split(one, spec.headWidth());
   }
 
   /** The bytes that a sequence is remembered by. */
@@ -116,9 +126,14 @@ final class HlaAttention implements Attention {
     return spec.heads() * spec.stateBytes();
   }
 
-  /** What is remembered of one sequence before its first token, to be closed by the caller. */
-  HlaState start() {
-    return hla.start(1);
+  /** What is remembered of sequences before their first tokens, to be closed by the caller. */
+  HlaState start(int sequences) {
+    return hla.start(sequences);
+  }
+
+  /** Whether sequences that are not equally long can go on in one call: the state counts no positions of its own. */
+  boolean stepsTogether() {
+    return spec.rotation() == Rotation.BEFORE || spec.rotation() == Rotation.NONE && kind.takesAnyLength();
   }
 
   /** Goes on with one sequence by the tokens from {@code first} on: heads (1,H,N,D) -> the concatenated heads (tokens,C). */
@@ -128,17 +143,43 @@ final class HlaAttention implements Attention {
     return out.transpose(1, 2).reshape(tokens, (long) spec.heads() * spec.headWidth());
   }
 
+  /**
+   * Goes on with many sequences by a token each: heads (1,H,N,D) -> the concatenated heads (N,C).
+   *
+   * @param present (N,1), true where there is a sequence; null for everywhere
+   */
+  Tensor step(Rope.Heads heads, @Nullable Tensor present, HlaState state) {
+    var out = hla.proceed(heads.query().transpose(0, 2), heads.key().transpose(0, 2), heads.value().transpose(0, 2), present, state);
+    return out.reshape(-1, (long) spec.heads() * spec.headWidth());
+  }
+
   @Override
   public Cost cost(int length) {
     int width = spec.heads() * spec.headWidth();
     var cost = hla.cost();
     Form form = cost.choose(length);
     double maps = cost.maps();
-    // Queries, keys, values and the heads' outputs are kept, and of each feature its projection and its value.
     double features = cost.features();
     var sums = new Cost(cost.parameters(), cost.forward(form, length) / length + maps, cost.backward(form, length) / length + 2 * maps,
-        4.0 * width + 2 * features, 0);
+        kept(width, features), 0);
     // RoPE as in softmax attention; features are read and written once forward, and with their gradients backward.
     return qkv.cost().plus(sums).moving(10.0 * width + 5 * features);
+  }
+
+  /**
+   * Elements of the model's dtype that backward needs of a token: queries, keys, values, these as the sums read them, and the heads' output; a copy
+   * of what each learned map reads, wide where inputs are narrower than sums; each feature before its nonlinearity and after it, both wide, and
+   * as it is stored; and the sums, from which the normaliser's gradient is made.
+   */
+  private double kept(int width, double features) {
+    double wide = sumBytes / (double) modelBytes;
+    double copies = spec.factors().getFirst().isLearned() ? maps() * width * (wide > 1 ? 1 + wide : 1) : 0;
+    return 5.0 * width + copies + features * (2 * wide + 1) + (width + spec.heads()) * wide;
+  }
+
+  /** The feature maps of both sides. */
+  private int maps() {
+    int factors = spec.factors().size();
+    return (spec.tieQueries() ? 1 : factors) + (spec.tieKeys() ? 1 : factors);
   }
 }

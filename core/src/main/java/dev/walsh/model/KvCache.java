@@ -16,8 +16,11 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -34,9 +37,10 @@ public final class KvCache implements DecodeState {
   private final Device device;
   private final Dtype dtype;
   private final Rope rope;
-  // (L,2,pages,P,H,D); the first page is that of rows without a sequence.
+  // (L,2,pages,P,H,D) of the layers of softmax; the first page is that of rows without a sequence.
   private final Tensor memory;
-  private final List<KvLayer> layers = new ArrayList<>();
+  // By their number in the model, of which those of linear attention keep nothing here.
+  private final Map<Integer, KvLayer> layers = new LinkedHashMap<>();
   private final PagePool pool;
   private final BitSet taken = new BitSet();
   private final int[] lengths;
@@ -52,11 +56,12 @@ public final class KvCache implements DecodeState {
     this.pages = new int[places][0];
     pool = new PagePool(pages);
     try (var scope = Scope.withoutGradients()) {
-      long[] shape = {config.layers(), 2, pages + 1L, PAGE_TOKENS, config.heads(), config.headWidth()};
+      long[] shape = {config.softmaxLayers(), 2, pages + 1L, PAGE_TOKENS, config.heads(), config.headWidth()};
       memory = scope.keep(torch.zeros(shape, device.options(dtype)));
       for (int i = 0; i < config.layers(); i++) {
-        var layer = memory.select(0, i);
-        layers.add(new KvLayer(scope.keep(layer.select(0, 0)), scope.keep(layer.select(0, 1))));
+        if (!(config.attention(i) instanceof AttentionKind.Softmax)) continue;
+        var layer = memory.select(0, layers.size());
+        layers.put(i, new KvLayer(scope.keep(layer.select(0, 0)), scope.keep(layer.select(0, 1))));
       }
     }
   }
@@ -67,10 +72,10 @@ public final class KvCache implements DecodeState {
    * @param places the most sequences
    * @param tokens of all sequences together, each rounded up to whole pages; at least a context's
    * @param available bytes that there are for it
-   * @throws UserError where that is less than it needs, or where attention is not softmax's
+   * @throws UserError where that is less than it needs, or where no attention is softmax's
    */
   public static KvCache of(Gpt model, int places, long tokens, long available) {
-    if (!(model.config().attention() instanceof AttentionKind.Softmax)) {
+    if (model.config().softmaxLayers() == 0) {
       throw new UserError("the model's attention is " + model.config().attention()
           + ", which keeps no keys and values; give a model with softmax attention");
     }
@@ -86,7 +91,7 @@ public final class KvCache implements DecodeState {
 
   /** The bytes of a page in all layers. */
   static long pageBytes(ModelConfig config, Dtype dtype) {
-    return 2L * config.layers() * PAGE_TOKENS * config.width() * dtype.bytes();
+    return 2L * config.softmaxLayers() * PAGE_TOKENS * config.width() * dtype.bytes();
   }
 
   /** The bytes that a token takes. */
@@ -140,7 +145,11 @@ public final class KvCache implements DecodeState {
       chunks.add(new Chunk(start, span.tokens(), Arrays.stream(pages[place]).map(page -> page + 1).toArray()));
     }
     var attention = new ChunkAttention(chunks, PAGE_TOKENS, device, dtype);
-    return (layer, packed) -> attention.apply(packed, rope, layers.get(layer));
+    return (layer, packed) -> attention.apply(packed, rope, layer(layer));
+  }
+
+  private KvLayer layer(int number) {
+    return Objects.requireNonNull(layers.get(number), () -> "layer " + number + " keeps no keys");
   }
 
   @Override
@@ -170,7 +179,7 @@ public final class KvCache implements DecodeState {
 
   @Override
   public void close() {
-    for (var layer : layers) {
+    for (var layer : layers.values()) {
       layer.keys().close();
       layer.values().close();
     }
@@ -232,7 +241,7 @@ public final class KvCache implements DecodeState {
     public Pass pass(int rows) {
       var at = positions(rows);
       var first = table.narrow(0, 0, rows);
-      return (layer, packed) -> attention.apply(packed, layers.get(layer), at, first);
+      return (layer, packed) -> attention.apply(packed, layer(layer), at, first);
     }
 
     @Override

@@ -1,16 +1,21 @@
 package dev.walsh.model;
 
+import dev.walsh.config.AttentionKind;
+import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
 import dev.walsh.kernels.hla.HlaState;
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 import org.bytedeco.pytorch.Scalar;
@@ -20,25 +25,37 @@ import org.bytedeco.pytorch.global.torch;
 
 /**
  * The sums that linear attention remembers sequences by: as many bytes for the longest as for the shortest. Memory is taken once, in the
- * dtype of sums. Which sequence a row is of is known to the host alone, which goes from row to row.
+ * dtype of sums, a slot a place; a sequence that enters a row moves to the slot of that row, so that a step of the first rows is one call on
+ * the first slots, where they are.
  */
 public final class RecurrentState implements DecodeState {
-  private final int context;
+  /** A layer of linear attention, and what it remembers of all slots. */
+  private record Layer(HlaAttention attention, HlaState state) {}
+
+  private final int longest;
   private final Device device;
   private final Dtype dtype;
-  private final List<HlaAttention> layers;
-  // Of each place, of each layer.
-  private final List<List<HlaState>> states = new ArrayList<>();
+  private final Rope rope;
+  // By their number in the model, of which those of softmax attention are none of this state's.
+  private final Map<Integer, Layer> layers = new LinkedHashMap<>();
   private final BitSet taken = new BitSet();
   private final int[] lengths;
+  // Each the other's inverse.
+  private final int[] slotOf;
+  private final int[] placeAt;
+  private boolean hasRows;
 
-  private RecurrentState(Gpt model, List<HlaAttention> layers, int places) {
-    context = model.config().context();
+  private RecurrentState(Gpt model, int places) {
+    longest = model.config().longest();
     device = model.device();
     dtype = model.dtype();
-    this.layers = layers;
+    rope = model.rope();
     lengths = new int[places];
-    for (int i = 0; i < places; i++) states.add(layers.stream().map(HlaAttention::start).toList());
+    slotOf = IntStream.range(0, places).toArray();
+    placeAt = slotOf.clone();
+    for (int i = 0; i < model.config().layers(); i++) {
+      if (model.attention(i) instanceof HlaAttention linear) layers.put(i, new Layer(linear, linear.start(places)));
+    }
   }
 
   /**
@@ -49,13 +66,22 @@ public final class RecurrentState implements DecodeState {
    * @throws UserError where that is less than it needs
    */
   static RecurrentState of(Gpt model, int places, long available) {
-    var layers = IntStream.range(0, model.config().layers()).mapToObj(i -> (HlaAttention) model.attention(i)).toList();
-    long needed = places * layers.stream().mapToLong(HlaAttention::stateBytes).sum();
+    long needed = places * bytes(model.config());
     if (needed > available) {
       throw new UserError(String.format(Locale.ROOT,
           "The states of %,d sequences need %,d bytes, and %,d are available; ask for fewer sequences at once", places, needed, available));
     }
-    return new RecurrentState(model, layers, places);
+    return new RecurrentState(model, places);
+  }
+
+  /** The bytes that a model remembers one sequence by, in float32, whatever its length; 0 where its attention is softmax. */
+  public static long bytes(ModelConfig model) {
+    long bytes = 0;
+    for (int i = 0; i < model.layers(); i++) {
+      var kind = model.attention(i);
+      if (!(kind instanceof AttentionKind.Softmax)) bytes += model.heads() * HlaAttention.spec(model, kind).stateBytes();
+    }
+    return bytes;
   }
 
   @Override
@@ -71,18 +97,20 @@ public final class RecurrentState implements DecodeState {
     if (!taken.get(place)) throw new IllegalStateException("no sequence is at " + place);
     taken.clear(place);
     lengths[place] = 0;
-    states.get(place).forEach(HlaState::clear);
+    try (var scope = Scope.withoutGradients()) {
+      layers.values().forEach(layer -> layer.state.part(slotOf[place], 1, 0).clear());
+    }
   }
 
   @Override
   public boolean reserve(int place, int length) {
-    if (length > context) throw new IllegalArgumentException(length + " tokens exceed the context of " + context);
+    if (length > longest) throw new IllegalArgumentException(length + " tokens exceed the context of " + longest);
     return true;
   }
 
   @Override
   public boolean couldHold(int length) {
-    return length <= context;
+    return length <= longest;
   }
 
   @Override
@@ -94,19 +122,24 @@ public final class RecurrentState implements DecodeState {
       if (!reserve(span.place(), starts[i] + span.tokens())) throw new IllegalStateException("there is no room for " + span);
       lengths[span.place()] += span.tokens();
     }
-    var positions = onDevice(IntStream.range(0, starts.length).boxed()
-        .flatMapToLong(i -> LongStream.range(starts[i], starts[i] + spans.get(i).tokens())).toArray());
-    return (layer, packed) -> {
-      var attention = layers.get(layer);
-      var heads = attention.heads(packed, positions);
+    var angles = rope.angles(onDevice(IntStream.range(0, starts.length).boxed()
+        .flatMapToLong(i -> LongStream.range(starts[i], starts[i] + spans.get(i).tokens())).toArray()));
+    return (number, packed) -> {
+      var layer = layer(number);
+      var heads = layer.attention.heads(packed, angles);
       var out = new TensorVector();
       long first = 0;
-      for (var span : spans) {
-        out.push_back(attention.proceed(heads, first, span.tokens(), states.get(span.place()).get(layer)));
+      for (int i = 0; i < starts.length; i++) {
+        var span = spans.get(i);
+        out.push_back(layer.attention.proceed(heads, first, span.tokens(), layer.state.part(slotOf[span.place()], 1, starts[i])));
         first += span.tokens();
       }
       return torch.cat(out, 0);
     };
+  }
+
+  private Layer layer(int number) {
+    return Objects.requireNonNull(layers.get(number), () -> "layer " + number + " is none of linear attention");
   }
 
   private Tensor onDevice(long... values) {
@@ -123,109 +156,131 @@ public final class RecurrentState implements DecodeState {
     return lengths.length;
   }
 
-  /** The host looks up the state of each row, so that a graph would go on with the sequences that it was made of. */
+  /** Not where a graph would leave out rows that the host finds to be empty. */
   @Override
   public boolean hasFixedRows() {
     return false;
   }
 
+  /** @throws IllegalStateException while others are open, since a row's slot is one row's alone */
   @Override
   public Rows rows() {
-    return new HostRows();
+    if (hasRows) throw new IllegalStateException("a state has rows once at a time");
+    hasRows = true;
+    return new SlotRows();
   }
 
   @Override
   public long bytes() {
-    return states.stream().mapToLong(RecurrentState::bytes).sum();
+    return layers.values().stream().mapToLong(layer -> layer.state.bytes()).sum();
   }
 
   @Override
   public long bytesInUse() {
-    return taken.stream().mapToLong(place -> bytes(states.get(place))).sum();
-  }
-
-  private static long bytes(List<HlaState> ofPlace) {
-    return ofPlace.stream().mapToLong(HlaState::bytes).sum();
+    return bytes() / lengths.length * taken.cardinality();
   }
 
   @Override
   public void close() {
-    states.forEach(ofPlace -> ofPlace.forEach(HlaState::close));
+    layers.values().forEach(layer -> layer.state.close());
   }
 
-  /** Rows that the host finds the states of. */
-  private final class HostRows implements Rows {
+  /** Rows whose sequences are at the slots of their own numbers. */
+  private final class SlotRows implements Rows {
     private static final int NOBODY = -1;
+    private static final int POSITION = 0;
+    private static final int ACTIVE = 1;
 
     private final int[] placeOf = new int[lengths.length];
-    // (rows) int64
-    private final Tensor positions;
+    // The host's copy of the positions.
+    private final int[] positionOf = new int[lengths.length];
+    // (2,rows) int64: the positions, and 1 where there is a sequence.
+    private final Tensor counts;
 
-    HostRows() {
+    SlotRows() {
       Arrays.fill(placeOf, NOBODY);
       try (var scope = Scope.withoutGradients()) {
-        positions = scope.keep(torch.zeros(new long[] {lengths.length}, device.options(Dtype.I64)));
+        counts = scope.keep(torch.zeros(new long[] {2, lengths.length}, device.options(Dtype.I64)));
       }
     }
 
     @Override
     public void enter(int row, int place) {
-      placeOf[row] = place;
-      set(row, lengths[place]);
+      set(row, place, lengths[place]);
     }
 
     @Override
     public void move(int from, int to) {
-      placeOf[to] = placeOf[from];
-      try (var scope = Scope.withoutGradients()) {
-        positions.narrow(0, to, 1).copy_(positions.narrow(0, from, 1));
-      }
+      set(to, placeOf[from], positionOf[from]);
       leave(from);
     }
 
     @Override
     public void leave(int row) {
-      placeOf[row] = NOBODY;
-      set(row, 0);
+      set(row, NOBODY, 0);
     }
 
-    private void set(int row, long position) {
+    private void set(int row, int place, int position) {
+      placeOf[row] = place;
+      positionOf[row] = position;
+      if (place != NOBODY) settle(place, row);
       try (var scope = Scope.withoutGradients()) {
-        positions.narrow(0, row, 1).fill_(new Scalar(position));
+        counts.select(1, row).copy_(onDevice(position, place == NOBODY ? 0 : 1));
       }
+    }
+
+    /** Takes a sequence to a slot, whose place takes over its own. */
+    private void settle(int place, int slot) {
+      int before = slotOf[place];
+      if (before == slot) return;
+      layers.values().forEach(layer -> layer.state.exchange(before, slot));
+      int other = placeAt[slot];
+      slotOf[other] = before;
+      placeAt[before] = other;
+      slotOf[place] = slot;
+      placeAt[slot] = place;
     }
 
     @Override
     public Pass pass(int rows) {
-      var at = positions(rows);
-      return (layer, packed) -> {
-        var attention = layers.get(layer);
-        var heads = attention.heads(packed, at);
-        var out = new TensorVector();
-        for (int row = 0; row < rows; row++) {
-          out.push_back(placeOf[row] == NOBODY
-              ? torch.zeros(new long[] {1, packed.size(1) / 3}, device.options(dtype))
-              : attention.proceed(heads, row, 1, states.get(placeOf[row]).get(layer)));
-        }
-        return torch.cat(out, 0);
+      var angles = rope.angles(positions(rows));
+      boolean full = IntStream.range(0, rows).noneMatch(row -> placeOf[row] == NOBODY);
+      var present = full ? null : counts.select(0, ACTIVE).narrow(0, 0, rows).ne(new Scalar(0)).unsqueeze(1);
+      return (number, packed) -> {
+        var layer = layer(number);
+        var heads = layer.attention.heads(packed, angles);
+        return layer.attention.stepsTogether()
+            ? layer.attention.step(heads, present, layer.state.part(0, rows, 0))
+            : oneByOne(layer, heads, rows);
       };
+    }
+
+    /** Where attention weighs by the position itself, which differs from row to row. */
+    private Tensor oneByOne(Layer layer, Rope.Heads heads, int rows) {
+      var out = new TensorVector();
+      for (int row = 0; row < rows; row++) {
+        out.push_back(placeOf[row] == NOBODY
+            ? torch.zeros(new long[] {1, heads.value().size(1) * heads.value().size(3)}, device.options(dtype))
+            : layer.attention.proceed(heads, row, 1, layer.state.part(row, 1, positionOf[row])));
+      }
+      return torch.cat(out, 0);
     }
 
     @Override
     public Tensor positions(int rows) {
-      return positions.narrow(0, 0, rows);
+      return counts.select(0, POSITION).narrow(0, 0, rows);
     }
 
     @Override
     public void advance(int rows) {
-      for (int row = 0; row < rows; row++) {
-        if (placeOf[row] != NOBODY) positions.narrow(0, row, 1).add_(new Scalar(1));
-      }
+      positions(rows).add_(counts.select(0, ACTIVE).narrow(0, 0, rows), new Scalar(1));
+      for (int row = 0; row < rows; row++) if (placeOf[row] != NOBODY) positionOf[row]++;
     }
 
     @Override
     public void close() {
-      positions.close();
+      counts.close();
+      hasRows = false;
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.walsh.study;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection;
@@ -14,8 +15,9 @@ import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /**
- * One of the models that are compared: a shape and a name that says what was made of it. Most names are those of output projections; the
- * others answer what else the parameters could have been saved on, or spent on.
+ * One of the models that are compared: a shape and a name that says what was made of it. Most names are those of output projections, or of
+ * kinds of attention, or one of each, {@code hadamard+hla:2x16}; the others answer what else the parameters could have been saved on, or
+ * spent on.
  *
  * <ul>
  * <li>{@code identity-query}: dense, with the normed stream itself for queries;
@@ -32,6 +34,11 @@ public record Arm(String name, ModelConfig model) {
   /** The arm that all others are held against. */
   public static final String BASELINE = "dense";
 
+  /** How {@link #names} are varied, for the end of a sentence that lists them. */
+  public static final String VARIATIONS = Projection.VARIATIONS + "; " + AttentionKind.VARIATIONS
+      + "; a projection and an attention are one arm as hadamard+hla:2x16";
+
+  private static final String SOFTMAX = "softmax";
   private static final int GRAIN = 8;
   private static final Map<String, UnaryOperator<ModelConfig>> SHAPES = shapes();
 
@@ -45,34 +52,49 @@ public record Arm(String name, ModelConfig model) {
   }
 
   /**
-   * What a name makes of a shape, whose own output projection does not matter.
+   * What a name makes of a shape, whose own output projection does not matter; its attention is that of the shape where the name does not say.
+   * The arm has the shortest name of what it is: {@code softmax} of a shape of softmax attention is {@code dense}.
    *
    * @throws UserError for an unknown name, listing all, and for a shape that this arm cannot take
    */
   public static Arm named(ModelConfig base, String name) {
+    int plus = name.lastIndexOf('+');
+    var last = name.substring(plus + 1);
+    if (!AttentionKind.isName(last)) return ofProjection(base, name);
+    var kind = AttentionKind.named(last);
+    var arm = ofProjection(base.with(kind), plus < 0 ? BASELINE : name.substring(0, plus));
+    // Refuses factors whose state does not fit before anything is made.
+    var unused = Gpt.parameters(arm.model);
+    if (kind.equals(base.attention())) return arm;
+    return new Arm(arm.name.equals(BASELINE) ? kind.name() : arm.name + "+" + kind.name(), arm.model);
+  }
+
+  private static Arm ofProjection(ModelConfig base, String name) {
     var shape = SHAPES.get(name);
     if (shape != null) return new Arm(name, shape.apply(base));
     if (!Projection.isName(name)) {
-      throw new UserError("the arm '" + name + "' is unknown; use one of " + String.join(", ", names()) + "; " + Projection.VARIATIONS);
+      throw new UserError("the arm '" + name + "' is unknown; use one of " + String.join(", ", names()) + "; " + VARIATIONS);
     }
     return new Arm(name, known(base.with(Projection.named(name))));
   }
 
-  /** The names that {@link #named} takes, but for the variations of projections: {@link Projection#VARIATIONS}. */
+  /** The names that {@link #named} takes, but for their {@link #VARIATIONS}. */
   public static List<String> names() {
     var names = new ArrayList<>(Projection.names());
     names.addAll(SHAPES.keySet());
+    AttentionKind.names().stream().filter(name -> !name.equals(SOFTMAX)).forEach(names::add);
     return names;
   }
 
   /** The arms of a list of names, of one shape; the baseline comes first, whether named or not. */
   public static List<Arm> of(ModelConfig model, List<String> given) {
-    var names = new ArrayList<>(given);
-    names.remove(BASELINE);
-    names.addFirst(BASELINE);
-    if (new HashSet<>(names).size() < names.size())
+    var arms = new ArrayList<Arm>(given.stream().map(name -> named(model, name)).toList());
+    var baseline = named(model, BASELINE);
+    arms.remove(baseline);
+    arms.addFirst(baseline);
+    if (new HashSet<>(arms).size() < arms.size())
       throw new UserError("--arms names one arm twice: " + String.join(",", given) + "; name each once");
-    return names.stream().map(name -> named(model, name)).toList();
+    return arms;
   }
 
   /** The name as that of a folder on any file system; two arms never share one. */

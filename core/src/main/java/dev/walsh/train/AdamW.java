@@ -2,12 +2,14 @@ package dev.walsh.train;
 
 import dev.walsh.config.TrainConfig;
 import dev.walsh.kernels.nn.AdamWUpdate;
+import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import dev.walsh.tensor.Weights.Decay;
 import dev.walsh.tensor.Weights.Weight;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -15,31 +17,36 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 
-/** The optimizer of a training run: the moments of all weights by name, moved with them by {@link AdamWUpdate}. */
+/** The optimizer of a training run: the moments of weights by name, moved with them by {@link AdamWUpdate}. */
 final class AdamW implements AutoCloseable {
   private static final double EPSILON = 1e-8;
 
-  private final Weights weights;
+  private final List<Weight> weights;
   private final Map<String, Tensor> tensors = new LinkedHashMap<>();
   private final Tensor learningRate;
   private final AdamWUpdate update;
 
-  /** @param passes of a step: how often gradients are accumulated */
+  /** Of all weights of a model. */
   AdamW(Weights weights, TrainConfig config, int passes) {
-    this.weights = weights;
+    this(weights.all(), weights.device(), config, passes);
+  }
+
+  /** @param passes of a step: how often gradients are accumulated */
+  AdamW(Collection<Weight> moved, Device device, TrainConfig config, int passes) {
+    weights = List.copyOf(moved);
     try (var scope = Scope.withoutGradients()) {
       var parameters = new ArrayList<AdamWUpdate.Parameter>();
-      for (var weight : weights.all()) {
+      for (var weight : weights) {
         var first = scope.keep(torch.zeros_like(weight.master()));
         var second = scope.keep(torch.zeros_like(weight.master()));
         tensors.put(weight.name() + ".first_moment", first);
         tensors.put(weight.name() + ".second_moment", second);
         parameters.add(new AdamWUpdate.Parameter(weight.master(), weight.value(), first, second, weight.decay() == Decay.DECAYED));
       }
-      var stepCount = scope.keep(torch.zeros(new long[] {}, weights.device().options(Dtype.F32)));
+      var stepCount = scope.keep(torch.zeros(new long[] {}, device.options(Dtype.F32)));
       tensors.put("step", stepCount);
-      learningRate = scope.keep(torch.zeros(new long[] {}, weights.device().options(Dtype.F64)));
-      update = AdamWUpdate.create(weights.device(), parameters,
+      learningRate = scope.keep(torch.zeros(new long[] {}, device.options(Dtype.F64)));
+      update = AdamWUpdate.create(device, parameters,
           new AdamWUpdate.Settings(config.beta1(), config.beta2(), config.weightDecay(), EPSILON, config.clip()), stepCount,
           passes);
     }
@@ -48,7 +55,7 @@ final class AdamW implements AutoCloseable {
   /** Adds the gradients of one pass to those of the step, and clears them where backward left them. */
   void accumulate() {
     try (var scope = Scope.withoutGradients()) {
-      accumulate(weights.all().stream().map(AdamW::take).toList());
+      accumulate(weights.stream().map(AdamW::take).toList());
     }
   }
 

@@ -52,7 +52,7 @@ final class LinearAttentionCommandTest {
   void mistakesAreOneSentence() throws Exception {
     var out = folder.resolve("none");
     Object[] train = {"train", "--model", "124M", "--data", TinyRun.data(folder), "--out", out, "--device", "cpu"};
-    Outcome.of(with(train, "--attention", "sparse")).isMistake("--attention sparse is unknown", "softmax, hla, katharopoulos");
+    Outcome.of(with(train, "--attention", "sparse")).isMistake("the attention 'sparse' is unknown", "softmax, hla, katharopoulos");
     Outcome.of(with(train, "--factors", 2)).isMistake("--factors is an option of Hadamard linear attention; add --attention hla");
     Outcome.of(with(train, "--attention", "based", "--rank", 2)).isMistake("--rank is an option of Hadamard linear attention");
     Outcome.of(with(train, "--attention", "hla", "--factors", 4)).isMistake("4 factors", "use 1 to 3");

@@ -154,6 +154,20 @@ final class StudyCommandTest {
     assertThat(folder.resolve("reproduce.html")).content().contains(Double.toString((loss("dense", 0) + loss("dense", 1)) / 2));
   }
 
+  /** Without a Hadamard projection nothing is said of the paper's claims, but of every arm, and of states of one size. */
+  @Test
+  void aStudyOfAttentionHoldsItsArmsAgainstSoftmax() throws IOException {
+    var folder = out.resolve("attention");
+    var plan = Path.of("..", "plans", "attention-smoke.json");
+    var text = Outcome.of("study", plan, "--data", Path.of("src", "main", "java"), "--out", folder, "--device", "cpu", "--threads", 1)
+        .text();
+    assertThat(text).contains("7 of 7 cells are finished", "Each arm against dense", "hadamard+hla:2x8", "undecided",
+        "Against dense, at ").doesNotContain("The paper's claims");
+    assertThat(folder.resolve("report.html")).content().contains("The plan has no arm hadamard", "Linear attention by its state")
+        .doesNotContain("to hadamard");
+    assertThat(folder.resolve("cells")).isDirectoryContaining("glob:**/tiny_hadamard-hla-2x8_*.json");
+  }
+
   @Test
   void mistakesAreOneSentenceAndStatusTwo() throws IOException {
     var none = out.resolve("none");

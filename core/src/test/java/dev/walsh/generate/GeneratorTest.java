@@ -1,9 +1,11 @@
 package dev.walsh.generate;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
 import dev.walsh.generate.Generation.Ending;
+import dev.walsh.model.DecodeState;
 import dev.walsh.model.Gpt;
 import dev.walsh.model.KvCache;
 import dev.walsh.tensor.Device;
@@ -99,10 +101,21 @@ final class GeneratorTest {
     textsAtOnce(graphs);
   }
 
+  /** Texts enter and leave, so that their states move to other rows' slots, and others' prompts are read in between. */
+  @ParameterizedTest
+  @ValueSource(strings = {"hla:2x8", "hla:2x6@map=exp", "hla:1x8@rope=after", "cosformer", "softmax*1/hla:2x8*1"})
+  void soTheyAreOfLinearAttention(String name) throws InterruptedException {
+    weights.close();
+    weights = new Weights(Device.CPU, Dtype.F32, 5);
+    model = new Gpt(SMALL.with(AttentionKind.named(name)), weights);
+    attend();
+    textsAtOnce(true);
+  }
+
   private void textsAtOnce(boolean graphs) throws InterruptedException {
     var random = new Random(1);
     var requests = IntStream.range(0, 30).mapToObj(i -> greedy(1 + i, prompt(random, 1 + random.nextInt(50)))).toList();
-    try (var cache = cache(7, 400); var generator = new Generator(model, cache, 8, 1000, graphs)) {
+    try (var cache = DecodeState.of(model, 7, 400, Long.MAX_VALUE); var generator = new Generator(model, cache, 8, 1000, graphs)) {
       var generations = new ArrayList<Generation>();
       for (var request : requests) generations.add(generator.submit(request));
       for (int i = 0; i < requests.size(); i++) {
@@ -113,6 +126,21 @@ final class GeneratorTest {
         assertThat(result.ending()).isEqualTo(Ending.LENGTH);
       }
       assertThat(cache.bytesInUse()).isZero();
+    }
+  }
+
+  @Test
+  void linearAttentionGoesOnBeyondTheContextAndSoftmaxDoesNot() throws InterruptedException {
+    var request = greedy(300, prompt(new Random(4), 100));
+    assertThatThrownBy(() -> request.check(model.config())).isInstanceOf(UserError.class).hasMessageContaining("the model sees 80");
+    var linear = new Weights(Device.CPU, Dtype.F32, 5);
+    var unbounded = new Gpt(SMALL.with(new AttentionKind.Hadamard(2, 8)), linear);
+    try (var state = DecodeState.of(unbounded, 2, 160, Long.MAX_VALUE); var generator = new Generator(unbounded, state, 8, 10, true)) {
+      var result = generator.submit(request).result().join();
+      assertThat(result.tokens()).hasSize(300);
+      assertThat(result.ending()).isEqualTo(Ending.LENGTH);
+    } finally {
+      linear.close();
     }
   }
 

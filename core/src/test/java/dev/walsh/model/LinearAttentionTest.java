@@ -116,6 +116,32 @@ final class LinearAttentionTest {
   }
 
   @Test
+  void layersMayDiffer() {
+    var some = new ModelConfig(4, 24, 4, 32, 80, 61, Projection.named("dense"));
+    var kind = AttentionKind.named("hla:2x8*2/softmax*1/hla:1x8@map=exp*1");
+    assertThat(kind.name()).isEqualTo("hla:2x8*2/softmax*1/hla:1x8@map=exp*1");
+    assertThat(kind).hasToString("hla:2x8 in layers 0 to 1, softmax in layer 2, hla:1x8@map=exp in layer 3");
+    var mixed = some.with(kind);
+    assertThat(Json.LINE.readValue(Json.LINE.writeValueAsString(mixed), ModelConfig.class)).isEqualTo(mixed);
+    assertThat(mixed.attention(2)).isEqualTo(new AttentionKind.Softmax());
+    assertThat(mixed.softmaxLayers()).isEqualTo(1);
+    assertThat(mixed.longest()).isEqualTo(80);
+    assertThat(AttentionKind.named("softmax*3/softmax*1")).isEqualTo(new AttentionKind.Softmax());
+    assertThatThrownBy(() -> some.withLayers(3).with(kind)).isInstanceOf(UserError.class)
+        .hasMessageContaining("attention names 4 layers").hasMessageContaining("the model has 3");
+    assertThatThrownBy(() -> AttentionKind.named("hla*2/dense*2")).isInstanceOf(UserError.class).hasMessageContaining("is unknown");
+    assertThatThrownBy(() -> new AttentionKind.ByLayer(List.of(kind, new AttentionKind.Based()))).isInstanceOf(UserError.class)
+        .hasMessageContaining("itself by layer");
+  }
+
+  @ParameterizedTest
+  @MethodSource("kinds")
+  void aNameSaysWhichItIs(AttentionKind kind) {
+    assertThat(AttentionKind.isName(kind.name())).isTrue();
+    assertThat(AttentionKind.named(kind.name())).isEqualTo(kind);
+  }
+
+  @Test
   void whatCannotBeIsRefused() {
     assertThatThrownBy(() -> new Hadamard(4, 16)).isInstanceOf(UserError.class).hasMessageContaining("use 1 to 3");
     assertThatThrownBy(() -> new Hadamard(2, 0)).isInstanceOf(UserError.class).hasMessageContaining("must be positive");

@@ -1,10 +1,12 @@
 package dev.walsh.study;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.ModelConfig.Query;
 import dev.walsh.config.Projection;
 import dev.walsh.config.UserError;
 import dev.walsh.model.Gpt;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -70,11 +72,39 @@ final class ArmTest {
   @Test
   void everyNameMakesAModelOfItsOwn() {
     var models = Arm.names().stream().map(name -> Arm.named(BASE, name)).toList();
-    assertThat(models).extracting(Arm::name).isEqualTo(Arm.names());
+    assertThat(models).extracting(Arm::name).isEqualTo(Arm.names().stream().map(name -> name.equals("hla") ? "hla:2x16" : name).toList());
     assertThat(models).extracting(Arm::model).doesNotHaveDuplicates();
-    assertThat(models).extracting(Arm::folder).doesNotHaveDuplicates().allMatch(folder -> folder.matches("[a-z-]+"));
+    assertThat(models).extracting(Arm::folder).doesNotHaveDuplicates().allMatch(folder -> folder.matches("[a-z-]+|hla-2x16"));
     assertThat(Arm.named(BASE, "identity-query").model()).isEqualTo(BASE.with(Query.IDENTITY));
     assertThat(Arm.named(BASE, "low-rank:64").folder()).isEqualTo("low-rank-64");
+  }
+
+  @Test
+  void attentionsAreArmsAloneAndBesideAProjection() {
+    var hla = new AttentionKind.Hadamard(2, 8);
+    assertThat(Arm.named(BASE, "hla:2x8")).isEqualTo(new Arm("hla:2x8", BASE.with(hla)));
+    assertThat(Arm.named(BASE, "hadamard+hla:2x8"))
+        .isEqualTo(new Arm("hadamard+hla:2x8", BASE.with(hla).with(Projection.named("hadamard"))));
+    assertThat(Arm.named(BASE, "dense+alpha+based").model())
+        .isEqualTo(BASE.with(new AttentionKind.Based()).with(Projection.named("dense+alpha")));
+    assertThat(Arm.named(BASE, "dense-small+cosformer").name()).isEqualTo("dense-small+cosformer");
+    assertThat(Arm.named(BASE, "dense+katharopoulos").name()).as("the shortest name").isEqualTo("katharopoulos");
+    assertThat(Arm.named(BASE, "softmax")).isEqualTo(Arm.named(BASE, "dense"));
+    assertThat(Arm.named(BASE, "hadamard+softmax")).isEqualTo(Arm.named(BASE, "hadamard"));
+  }
+
+  /** What a model's file says of attention stays, unless an arm says otherwise. */
+  @Test
+  void aShapeOfLinearAttentionKeepsIt() {
+    var linear = BASE.with(new AttentionKind.Based());
+    assertThat(Arm.named(linear, "hadamard")).isEqualTo(new Arm("hadamard", linear.with(Projection.named("hadamard"))));
+    assertThat(Arm.named(linear, "softmax")).isEqualTo(new Arm("softmax", BASE));
+  }
+
+  @Test
+  void theBaselineComesFirstAndNoArmTwice() {
+    assertThat(Arm.of(BASE, List.of("hla", "softmax", "based"))).extracting(Arm::name).containsExactly("dense", "hla:2x16", "based");
+    assertThatThrownBy(() -> Arm.of(BASE, List.of("hla", "hla:2x16"))).isInstanceOf(UserError.class).hasMessageContaining("twice");
   }
 
   /** The base's own projection and the order in which arms are made do not matter. */
@@ -87,12 +117,15 @@ final class ArmTest {
   @ParameterizedTest
   @CsvSource(delimiter = '|', value = {
       "fourier|8|512|8|the arm 'fourier' is unknown; use one of dense, hadamard, hadamard-folded, identity, signed-hadamard, "
-          + "random-orthogonal, padded-hadamard, block-diagonal, low-rank, identity-query, reinvest-width, reinvest-depth, dense-small; ",
+          + "random-orthogonal, padded-hadamard, block-diagonal, low-rank, identity-query, reinvest-width, reinvest-depth, dense-small, hla, "
+          + "katharopoulos, cosformer, based; ",
       "hadamard|8|52|2|There is no Hadamard matrix of order 52 here: use 48 or 56.",
       "signed-hadamard|8|52|2|There is no Hadamard matrix of order 52 here",
       "reinvest-width|8|52|2|There is no Hadamard matrix of order 52",
       "block-diagonal|8|384|6|do not divide the 6 heads; use a number of blocks that does, such as block-diagonal:3",
       "low-rank:600|8|512|8|greater than the width of 512", "reinvest-depth|4|256|4|less than half of another; use a deeper model",
+      "hla:4x8|8|512|8|of 4 factors is unknown; use 1 to 3", "hla:3x512|8|512|8|more than the 67,108,864 allowed; lower the ranks",
+      "hla:2x8@map=affine|8|512|8|tie an even number of factors", "hadamard+hla:2|8|512|8|the arm 'hadamard+hla:2' is unknown",
       "dense-small|8|512|8|would leave the MLP of width 64 nothing"})
   void mistakesSayWhatToDo(String name, int layers, int width, int heads, String said) {
     int hidden = name.equals("dense-small") ? 64 : ModelConfig.defaultHidden(width);

@@ -1,5 +1,6 @@
 package dev.walsh.train;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection;
@@ -58,5 +59,21 @@ final class FootprintTest {
     assertThat(of("124M", "dense", recipe(32, 2), 1, false).gradients()).isEqualTo(6 * weights);
     assertThat(of("124M", "dense", recipe(32, 1), 2, false).gradients()).isEqualTo(4 * weights);
     assertThat(of("124M", "dense", recipe(32, 4), 2, false).gradients()).isEqualTo(8 * weights);
+  }
+
+  /** Each feature in float32 before its nonlinearity and after it, and in bf16 as it is stored, on both sides. */
+  @Test
+  void linearAttentionKeepsItsFeatures() {
+    var shape = ModelConfig.parse("124M");
+    var recipe = recipe(8, 1);
+    long more = of(shape.with(AttentionKind.named("hla:1x256")), recipe).activations()
+        - of(shape.with(AttentionKind.named("hla:1x128")), recipe).activations();
+    assertThat(more).isEqualTo(8L * 1024 * shape.layers() * shape.heads() * 2 * 128 * (4 + 4 + 2));
+    assertThat(of(shape.with(AttentionKind.named("hla*6/softmax*6")), recipe).activations())
+        .isEqualTo((of(shape, recipe).activations() + of(shape.with(AttentionKind.named("hla")), recipe).activations()) / 2);
+  }
+
+  private static Footprint of(ModelConfig shape, TrainConfig recipe) {
+    return Footprint.of(shape, recipe, 1, Device.CUDA, Dtype.BF16, Execution.GRAPH);
   }
 }

@@ -1,5 +1,6 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The feature maps of all factors, and the scales that keep their products in range. Whatever multiplies all features of a query cancels, so
  * each row is scaled by itself; of keys, nothing but what multiplies all keys cancels. Scales are constants of the backward pass, since the
- * output does not depend on them.
+ * output does not depend on them. What lies between inputs and features is let go of at once, but for what backward needs.
  */
 final class FeatureMaps {
   private static final double TINY = 1e-30;
@@ -53,7 +54,9 @@ final class FeatureMaps {
 
   /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums. */
   List<Tensor> queries(Tensor q, long position) {
-    return ofQueries.stream().map(use -> scaled(use.layer, use.apply(q, position))).toList();
+    try (var scope = Scope.open()) {
+      return ofQueries.stream().map(use -> scope.escape(scaled(use.layer, use.apply(q, position)))).toList();
+    }
   }
 
   private Tensor scaled(FeatureLayer layer, Tensor x) {
@@ -79,6 +82,16 @@ final class FeatureMaps {
    * @param before the scales that earlier tokens left; empty where there are none
    */
   Keys keys(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
+    try (var scope = Scope.open()) {
+      var keys = made(k, mask, position, chunk, before);
+      keys.features.forEach(scope::escape);
+      keys.scales.forEach(scope::escape);
+      if (keys.decay != null) scope.escape(keys.decay);
+      return keys;
+    }
+  }
+
+  private Keys made(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
     var absent = mask == null ? null : mask.logical_not().unsqueeze(1);
     Tensor decay = null;
     var scales = new ArrayList<Tensor>();

@@ -142,7 +142,7 @@ public final class Hla {
       for (int i = 0; i < maps.scales(); i++) scales.add(KeyScale.none(batch, spec.heads(), options));
       sums.forEach(scope::keep);
       scales.forEach(scope::keep);
-      return new HlaState(sums, scales);
+      return new HlaState(batch, sums, scales);
     }
   }
 

@@ -2,6 +2,7 @@ package dev.walsh.kernels.hla;
 
 import dev.walsh.tensor.Scope;
 import java.util.List;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -9,17 +10,49 @@ import org.bytedeco.pytorch.Tensor;
  * sequences and one thread, and its tensors live until {@link #close}.
  */
 public final class HlaState implements AutoCloseable {
+  private final long sequences;
   private List<Tensor> sums;
   private List<Tensor> scales;
   private long position;
 
   /**
+   * @param sequences B
    * @param sums (G,R,W) each: of values with the count, or of both apart
    * @param scales of the features that have one, (B,H) each
    */
-  HlaState(List<Tensor> sums, List<Tensor> scales) {
+  HlaState(long sequences, List<Tensor> sums, List<Tensor> scales) {
+    this.sequences = sequences;
     this.sums = sums;
     this.scales = scales;
+  }
+
+  /**
+   * The state of some of the sequences, which goes on in place, without gradients; in the innermost scope.
+   *
+   * @param first of them
+   * @param tokens that they have seen; any number where nothing depends on positions
+   */
+  public HlaState part(long first, long count, long tokens) {
+    var part = new HlaState(count, sums.stream().map(x -> part(x, first, count)).toList(),
+        scales.stream().map(x -> part(x, first, count)).toList());
+    part.position = tokens;
+    return part;
+  }
+
+  private Tensor part(Tensor ofAll, long first, long count) {
+    long each = ofAll.size(0) / sequences;
+    return ofAll.narrow(0, first * each, count * each);
+  }
+
+  /** Lets two of the sequences change places. */
+  public void exchange(long one, long other) {
+    try (var scope = Scope.withoutGradients()) {
+      for (var ofAll : Stream.concat(sums.stream(), scales.stream()).toList()) {
+        var before = part(ofAll, one, 1).clone();
+        part(ofAll, one, 1).copy_(part(ofAll, other, 1));
+        part(ofAll, other, 1).copy_(before);
+      }
+    }
   }
 
   /** The number of tokens seen. */

@@ -9,6 +9,7 @@ import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -28,22 +29,25 @@ public final class Rope {
   // (context,1,D/2), to be broadcast over heads.
   private final Tensor cosine;
   private final Tensor sine;
+  // (D/2) float64
+  private final Tensor frequencies;
 
   /**
    * Makes the tables of cosines and sines. They are in the model's dtype; for the kernel, which computes in float32, they are in that.
    *
-   * @param context the most positions
+   * @param context the most positions of the tables
    * @param headWidth D, even
    * @param base of the wavelengths
    */
   public Rope(int context, int headWidth, double base, Weights.Path path) {
     this.headWidth = headWidth;
     int half = headWidth / 2;
+    var turns = IntStream.range(0, half).mapToDouble(i -> Math.pow(base, -(double) i / half)).toArray();
     var cos = new double[context * half];
     var sin = new double[context * half];
     for (int t = 0; t < context; t++) {
       for (int i = 0; i < half; i++) {
-        double angle = t * Math.pow(base, -(double) i / half);
+        double angle = t * turns[i];
         cos[t * half + i] = Math.cos(angle);
         sin[t * half + i] = Math.sin(angle);
       }
@@ -51,6 +55,7 @@ public final class Rope {
     var dtype = path.device() == Device.CUDA && path.dtype() != Dtype.F64 ? Dtype.F32 : path.dtype();
     cosine = path.fixed(dtype, cos, context, 1, half);
     sine = path.fixed(dtype, sin, context, 1, half);
+    frequencies = path.fixed(Dtype.F64, turns, half);
   }
 
   /**
@@ -76,12 +81,24 @@ public final class Rope {
         packed.narrow(2, 2 * width, width).view(b, t, heads, headWidth).transpose(1, 2));
   }
 
-  /** The same where tokens have positions of their own, each below the context. packed: (B,T,3C), positions: (T) int64. */
-  public Heads plain(Tensor packed, Tensor positions) {
+  /**
+   * The angles of some positions, computed for them, so that there is no last one.
+   *
+   * @param cosine (T,D/2), in the dtype of the tables
+   * @param sine likewise
+   */
+  public record Angles(Tensor cosine, Tensor sine) {}
+
+  /** positions: (T) int64, any; in float64, since those of a millionth token would lose their phase in float32. */
+  public Angles angles(Tensor positions) {
+    var angles = torch.outer(positions.to(frequencies.scalar_type()), frequencies);
+    return new Angles(angles.cos().to(cosine.scalar_type()), angles.sin().to(sine.scalar_type()));
+  }
+
+  /** The same where tokens have positions of their own. packed: (B,T,3C), left alone; angles: of the T tokens. */
+  public Heads plain(Tensor packed, Angles angles) {
     var heads = split(packed, headWidth);
-    var cos = cosine.index_select(0, positions).transpose(0, 1);
-    var sin = sine.index_select(0, positions).transpose(0, 1);
-    return new Heads(rotate(heads.query, cos, sin), rotate(heads.key, cos, sin), heads.value);
+    return new Heads(rotate(heads.query, angles.cosine, angles.sine), rotate(heads.key, angles.cosine, angles.sine), heads.value);
   }
 
   /** Queries, keys and values as they are. packed: (B,T,3C) -> views of it. */

@@ -49,6 +49,8 @@ final class SettingSection {
     var blocks = new ArrayList<Block>(List.of(section.reached(), section.taken(), section.texts()));
     var pairs = section.isoParameters();
     if (!pairs.rows().isEmpty()) blocks.add(pairs);
+    var linear = AgainstDense.byState(setting);
+    if (!linear.rows().isEmpty()) blocks.add(linear);
     blocks.add(Columns.of(section.gaps(), section.curves("Loss by tokens", Budget.TOKENS, Axis.log("training tokens", "", Format.COUNT))));
     blocks.add(Columns.of(section.curves("Loss by compute", Budget.FLOPS, Axis.log("training compute", "FLOPs", Format.COUNT)),
         section.curves("Loss by time", Budget.SECONDS, Axis.log("training time", "", Format.SECONDS))));
@@ -65,24 +67,28 @@ final class SettingSection {
   }
 
   private Table reached() {
-    var table = Table.of(
-        "Validation loss, nats a token; differences are paired by seed, with 95% t-intervals, strong where they exclude zero",
-        Column.text("arm"), Column.number("seeds"), Column.number("learning rate"), Column.number("loss"),
-        Column.number("to dense", "equal tokens"), Column.number("to dense", "equal FLOPs"), Column.number("to dense", "equal time"),
-        Column.number("to hadamard", "equal tokens"));
+    boolean hasHadamard = setting.arms().containsKey(HADAMARD);
+    var columns = new ArrayList<>(List.of(Column.text("arm"), Column.number("seeds"), Column.number("learning rate"), Column.number("loss"),
+        Column.number("to dense", "equal tokens"), Column.number("to dense", "equal FLOPs"), Column.number("to dense", "equal time")));
+    if (hasHadamard) columns.add(Column.number("to hadamard", "equal tokens"));
+    var rows = new ArrayList<List<Cell>>();
     for (var arm : setting.arms().keySet()) {
       boolean base = arm.equals(Arm.BASELINE);
       var loss = mean(arm, run -> run.record().loss());
-      table = table.row(Cell.of(arm).strong(), Cell.of(seeds(arm)), rate(arm), runs(arm).isEmpty()
+      var row = new ArrayList<>(List.of(Cell.of(arm).strong(), Cell.of(seeds(arm)), rate(arm), runs(arm).isEmpty()
           ? Cell.none()
           : Cell.of(loss,
               Format.PLAIN),
           base ? Cell.none() : Words.cell(Paired.atEqualTokens(setting, arm, Arm.BASELINE).difference(), 4),
           base ? Cell.none() : Words.cell(Paired.atEqual(Budget.FLOPS, setting, arm, Arm.BASELINE).difference(), 4),
-          base ? Cell.none() : Words.cell(Paired.atEqual(Budget.SECONDS, setting, arm, Arm.BASELINE).difference(), 4),
-          arm.equals(HADAMARD) ? Cell.none() : Words.cell(Paired.atEqualTokens(setting, arm, HADAMARD).difference(), 4));
+          base ? Cell.none() : Words.cell(Paired.atEqual(Budget.SECONDS, setting, arm, Arm.BASELINE).difference(), 4)));
+      if (hasHadamard) {
+        row.add(arm.equals(HADAMARD) ? Cell.none() : Words.cell(Paired.atEqualTokens(setting, arm, HADAMARD).difference(), 4));
+      }
+      rows.add(row);
     }
-    return table;
+    return new Table("Validation loss, nats a token; differences are paired by seed, with 95% t-intervals, strong where they exclude zero",
+        columns, rows);
   }
 
   /** How many of the seeds have run, and how many diverged. */

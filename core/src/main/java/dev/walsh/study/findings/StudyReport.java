@@ -50,14 +50,20 @@ public final class StudyReport {
     return new StudyReport(Results.read(out));
   }
 
-  /** A verdict a claim of the paper, and why. */
+  /** A verdict a claim of the paper, and why; of a plan without a Hadamard projection, which can speak to none of them, a verdict an arm. */
   public Table claims() {
+    if (!asksThePaper()) return new AgainstDense(settings).verdicts();
     var table = Table.of("The paper's claims", Column.text("claim"), Column.text("in the paper"), Column.text("verdict"),
         Column.text("because"));
     for (var claim : claims) {
       table = table.row(Cell.of(claim.statement()), Cell.of(claim.paper()), verdict(claim), Cell.of(claim.because().toString()));
     }
     return table;
+  }
+
+  private boolean asksThePaper() {
+    return settings.stream().anyMatch(setting -> setting.arms().containsKey("hadamard"))
+        || results.sweeps().stream().anyMatch(sweep -> sweep.group().arms().contains("hadamard"));
   }
 
   private static Cell verdict(Claim claim) {
@@ -67,6 +73,10 @@ public final class StudyReport {
 
   /** The same for a page: a table that fits it, and the numbers that decide, each with its value. */
   private Section verdicts() {
+    if (!asksThePaper()) {
+      return Section.of("Verdicts", new AgainstDense(settings).verdicts(),
+          Text.of(AgainstDense.RULES + " The plan has no arm hadamard, so the claims of its paper were not asked."));
+    }
     var table = Table.of("The paper's claims", Column.text("claim"), Column.text("verdict"), Column.text("in the paper"));
     var because = new ArrayList<Block>();
     for (var claim : claims) {
@@ -80,8 +90,9 @@ public final class StudyReport {
     return new Section("Verdicts", because);
   }
 
-  /** Where Hadamard stands against dense at the end of every setting, and how many claims hold. */
+  /** Where Hadamard, or every arm of a plan without it, stands against dense at the end of every setting, and how many claims hold. */
   public Text summary() {
+    if (!asksThePaper()) return new AgainstDense(settings).summary();
     var text = Text.of("");
     for (var setting : settings) {
       var paired = Paired.atEqualTokens(setting, "hadamard", Arm.BASELINE);

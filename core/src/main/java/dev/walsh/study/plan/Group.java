@@ -32,6 +32,8 @@ public record Group(String name, @Nullable String about, Shape model, long token
       throw new UserError("name is " + name + "; give the group one of letters, digits, dots and hyphens");
     }
     if (model == null) throw new UserError("model is missing; give a preset's name or a shape");
+    var dense = model.dense(1);
+    if (arms != null) arms = arms.stream().map(arm -> Arm.named(dense, arm).name()).toList();
     arms = distinct("arms", arms);
     seeds = distinct("seeds", seeds);
     if (seeds.stream().anyMatch(seed -> seed < 0)) throw new UserError("seeds has " + seeds + "; seeds are not negative");
@@ -40,10 +42,6 @@ public record Group(String name, @Nullable String about, Shape model, long token
       if (bestOf != null) throw new UserError("learningRates and bestOf exclude each other; give one of them");
     }
     if (tasks != null) tasks = distinct("tasks", tasks);
-    var dense = model.dense(1);
-    for (var arm : arms) {
-      var unused = Arm.named(dense, arm);
-    }
     for (double rate : learningRates == null ? List.of(SOME_RATE) : learningRates) {
       var unused = recipe(dense, tokens, batchTokens, warmup, rate, 0, true);
     }
