@@ -23,14 +23,22 @@ final class FeatureMaps {
     Tensor apply(Tensor x, long position) {
       return layer.apply(which, x, position);
     }
+
+    @Nullable
+    Tensor fused(Tensor x, boolean keys) {
+      return layer.fused(which, x, keys);
+    }
   }
 
   private final int factors;
+  // Features that are still to be rotated are rounded but after that.
+  private final boolean canFuse;
   private final List<Use> ofQueries = new ArrayList<>();
   private final List<Use> ofKeys = new ArrayList<>();
 
   FeatureMaps(HlaSpec spec, Weights.Path path) {
     factors = spec.factors().size();
+    canFuse = spec.rotation() != Rotation.AFTER;
     if (spec.isPacked()) {
       int queries = spec.tieQueries() ? 1 : factors;
       int keys = spec.tieKeys() ? 1 : factors;
@@ -51,9 +59,14 @@ final class FeatureMaps {
     return (int) ofKeys.stream().filter(use -> use.layer.isLogarithmic()).count();
   }
 
-  /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums. */
+  /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored. */
   List<Tensor> queries(Tensor q, long position) {
-    return ofQueries.stream().map(use -> scaled(use.layer, use.apply(q, position))).toList();
+    return ofQueries.stream().map(use -> query(use, q, position)).toList();
+  }
+
+  private Tensor query(Use use, Tensor q, long position) {
+    var fused = canFuse ? use.fused(q, false) : null;
+    return fused != null ? fused : scaled(use.layer, use.apply(q, position));
   }
 
   private Tensor scaled(FeatureLayer layer, Tensor x) {
@@ -64,7 +77,7 @@ final class FeatureMaps {
   /**
    * What keys become.
    *
-   * @param features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums
+   * @param features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored
    * @param decay by what the state is multiplied before each chunk, (B,H,chunks); null where features have no scale
    * @param scales those of the last chunk, (B,H) for each map that has one
    */
@@ -84,7 +97,8 @@ final class FeatureMaps {
     var scales = new ArrayList<Tensor>();
     var features = new ArrayList<Tensor>();
     for (var use : ofKeys) {
-      var x = use.apply(k, position);
+      var fused = canFuse ? use.fused(k, true) : null;
+      var x = fused != null ? fused : use.apply(k, position);
       if (use.layer.isLogarithmic()) {
         var scale = KeyScale.of(x, absent, chunk, before.isEmpty() ? null : before.get(scales.size()));
         scales.add(scale.last());

@@ -22,7 +22,7 @@ import org.bytedeco.pytorch.global.torch_cuda;
  * One of the fused attention kernels that libtorch has for the GPU. Which is fastest depends on the GPU, the shape and the version of cuDNN, so
  * the first forward pass of a shape in training measures them; what is then in force is a setting of the whole process.
  */
-enum AttentionBackend {
+public enum AttentionBackend {
   CUDNN(SDPBackend.cudnn_attention), FLASH(SDPBackend.flash_attention), EFFICIENT(SDPBackend.efficient_attention);
 
   /** What a kernel is chosen for. */
@@ -93,12 +93,13 @@ enum AttentionBackend {
     return least.entrySet().stream().min(Map.Entry.comparingByValue()).map(Map.Entry::getKey).orElse(EFFICIENT);
   }
 
-  private void enforceAlone() {
+  /** Allows no other kernel in the whole process. */
+  public void enforceAlone() {
     allow(this == FLASH, this == CUDNN, this == EFFICIENT);
   }
 
   /** Whether libtorch takes this kernel when it is the only one allowed. */
-  private boolean runs(Tensor q, Tensor k, Tensor v) {
+  public boolean runs(Tensor q, Tensor k, Tensor v) {
     try (var scope = Scope.open()) {
       long choice = CHOICE.callForInt(new IValue(q), new IValue(k), new IValue(v), new IValue(), new IValue(0.0), new IValue(true),
           new IValue(), new IValue(false));
