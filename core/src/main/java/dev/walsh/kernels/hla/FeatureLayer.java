@@ -3,6 +3,7 @@ package dev.walsh.kernels.hla;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Weights;
 import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Feature maps of one kind and size with their learned matrices: those of queries and of keys, of one factor or of tied ones.
@@ -28,6 +29,14 @@ sealed interface FeatureLayer permits PointwiseFeatures, InnerProductFeatures, F
    * @param position of the first token
    */
   Tensor apply(int which, Tensor x, long position);
+
+  /**
+   * x: (B,H,N,D) -> the features (B,H,r,N) as they are stored, scaled where {@link FeatureMaps} scales them, in the dtype of x; null where no
+   * kernel makes them.
+   */
+  default @Nullable Tensor fused(int which, Tensor x, boolean keys) {
+    return null;
+  }
 
   /** Whether these are the logarithms of the features, still to be scaled. */
   default boolean isLogarithmic() {

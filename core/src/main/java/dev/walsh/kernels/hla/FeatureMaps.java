@@ -24,14 +24,22 @@ final class FeatureMaps {
     Tensor apply(Tensor x, long position) {
       return layer.apply(which, x, position);
     }
+
+    @Nullable
+    Tensor fused(Tensor x, boolean keys) {
+      return layer.fused(which, x, keys);
+    }
   }
 
   private final int factors;
+  // Features that are still to be rotated are rounded but after that.
+  private final boolean canFuse;
   private final List<Use> ofQueries = new ArrayList<>();
   private final List<Use> ofKeys = new ArrayList<>();
 
   FeatureMaps(HlaSpec spec, Weights.Path path) {
     factors = spec.factors().size();
+    canFuse = spec.rotation() != Rotation.AFTER;
     if (spec.isPacked()) {
       int queries = spec.tieQueries() ? 1 : factors;
       int keys = spec.tieKeys() ? 1 : factors;
@@ -52,11 +60,22 @@ final class FeatureMaps {
     return (int) ofKeys.stream().filter(use -> use.layer.isLogarithmic()).count();
   }
 
-  /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums. */
+  /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored. */
   List<Tensor> queries(Tensor q, long position) {
+    return ofQueries.stream().map(use -> query(use, q, position)).toList();
+  }
+
+  private Tensor query(Use use, Tensor q, long position) {
+    var fused = fused(use, q, false);
+    if (fused != null) return fused;
     try (var scope = Scope.open()) {
-      return ofQueries.stream().map(use -> scope.escape(scaled(use.layer, use.apply(q, position)))).toList();
+      return scope.escape(scaled(use.layer, use.apply(q, position)));
     }
+  }
+
+  /** By a kernel of its own, whose gradient lives in the scope that is open, as it must be until backward; null where there is none. */
+  private @Nullable Tensor fused(Use use, Tensor x, boolean keys) {
+    return canFuse ? use.fused(x, keys) : null;
   }
 
   private Tensor scaled(FeatureLayer layer, Tensor x) {
@@ -67,7 +86,7 @@ final class FeatureMaps {
   /**
    * What keys become.
    *
-   * @param features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums
+   * @param features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored
    * @param decay by what the state is multiplied before each chunk, (B,H,chunks); null where features have no scale
    * @param scales those of the last chunk, (B,H) for each map that has one
    */
@@ -82,8 +101,10 @@ final class FeatureMaps {
    * @param before the scales that earlier tokens left; empty where there are none
    */
   Keys keys(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
+    var fused = new ArrayList<@Nullable Tensor>();
+    for (var use : ofKeys) fused.add(fused(use, k, true));
     try (var scope = Scope.open()) {
-      var keys = made(k, mask, position, chunk, before);
+      var keys = made(k, fused, mask, position, chunk, before);
       keys.features.forEach(scope::escape);
       keys.scales.forEach(scope::escape);
       if (keys.decay != null) scope.escape(keys.decay);
@@ -91,13 +112,16 @@ final class FeatureMaps {
     }
   }
 
-  private Keys made(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
+  /** @param fused what is made already of each map, null where it is not */
+  private Keys made(Tensor k, List<@Nullable Tensor> fused, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
     var absent = mask == null ? null : mask.logical_not().unsqueeze(1);
     Tensor decay = null;
     var scales = new ArrayList<Tensor>();
     var features = new ArrayList<Tensor>();
-    for (var use : ofKeys) {
-      var x = use.apply(k, position);
+    for (int i = 0; i < ofKeys.size(); i++) {
+      var use = ofKeys.get(i);
+      var ready = fused.get(i);
+      var x = ready != null ? ready : use.apply(k, position);
       if (use.layer.isLogarithmic()) {
         var scale = KeyScale.of(x, absent, chunk, before.isEmpty() ? null : before.get(scales.size()));
         scales.add(scale.last());

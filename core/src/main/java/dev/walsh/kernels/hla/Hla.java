@@ -71,7 +71,14 @@ public final class Hla {
 
   /** Attends in the form that costs least for as many tokens. */
   public Tensor apply(Tensor q, Tensor k, Tensor v, @Nullable Tensor keyMask) {
-    return apply(cost.choose(q.size(2)), q, k, v, keyMask);
+    return apply(choose(v), q, k, v, keyMask);
+  }
+
+  /** The form that costs least for values (B,H,N,D): by count, or where tensor cores compute it as measured. */
+  Form choose(Tensor v) {
+    long n = v.size(2);
+    if (!spec.causal() || !CudaForms.covers(spec, v)) return cost.choose(n);
+    return n <= CudaForms.mostPaired(spec) ? Form.QUADRATIC : Form.CHUNKED;
   }
 
   /** Attends in a given form: {@code LINEAR} where attention is bidirectional, {@code CHUNKED} where it is causal. */
@@ -80,7 +87,7 @@ public final class Hla {
       case REFERENCE -> reference(q, k, v, keyMask);
       case QUADRATIC -> quadratic(q, k, v, keyMask);
       case LINEAR -> linear(q, k, v, keyMask);
-      case CHUNKED -> chunked(q, k, v, keyMask, cost.chunk());
+      case CHUNKED -> chunked(q, k, v, keyMask, usualChunk(v));
     };
   }
 
@@ -99,8 +106,7 @@ public final class Hla {
   public Tensor quadratic(Tensor q, Tensor k, Tensor v, @Nullable Tensor keyMask) {
     check(q, k, v, keyMask);
     if (v.numel() == 0) return v.clone();
-    var form = new Quadratic(similarities, spec.causal());
-    return normalised(parts(q, k, v, keyMask, q.size(2), null).sums().stream().map(form::apply).toList(), v);
+    return attended(Form.QUADRATIC, parts(q, k, v, keyMask, q.size(2), null), 0, v);
   }
 
   /** By way of one state that every query reads; only where attention is bidirectional. */
@@ -108,8 +114,7 @@ public final class Hla {
     if (spec.causal()) throw new IllegalArgumentException("the linear form lets every token see all others, and attention is causal");
     check(q, k, v, keyMask);
     if (v.numel() == 0) return v.clone();
-    var form = new Linear(queries, keys, monomials.size(), LINEAR_BLOCK);
-    return normalised(parts(q, k, v, keyMask, q.size(2), null).sums().stream().map(form::apply).toList(), v);
+    return attended(Form.LINEAR, parts(q, k, v, keyMask, q.size(2), null), 0, v);
   }
 
   /**
@@ -121,9 +126,29 @@ public final class Hla {
     checkCausal();
     check(q, k, v, keyMask);
     if (v.numel() == 0) return v.clone();
-    var form = new Chunked(queries, keys, similarities, monomials.size(), chunk);
-    var parts = parts(q, k, v, keyMask, chunk, null);
-    return normalised(parts.sums().stream().map(x -> form.apply(x, parts.decay)).toList(), v);
+    return attended(Form.CHUNKED, parts(q, k, v, keyMask, chunk, null), chunk, v);
+  }
+
+  /** Attends with features that are made: on tensor cores where these compute the form, else in libtorch's operators. */
+  Tensor attended(Form form, Parts parts, long chunk, Tensor v) {
+    var forms = CudaForms.covers(spec, v) ? CudaForms.of(spec, form, chunk) : null;
+    var out = forms == null ? null : forms.apply(parts.numerators, parts.decay);
+    if (out != null) return out.reshape(v.shape());
+    return normalised(parts.sums().stream().map(x -> summed(form, x, parts.decay, chunk)).toList(), v);
+  }
+
+  private Tensor summed(Form form, Operands x, @Nullable Tensor decay, long chunk) {
+    return switch (form) {
+      case REFERENCE -> throw new IllegalArgumentException("the definition normalises by itself");
+      case QUADRATIC -> new Quadratic(similarities, spec.causal()).apply(x);
+      case LINEAR -> new Linear(queries, keys, monomials.size(), LINEAR_BLOCK).apply(x);
+      case CHUNKED -> new Chunked(queries, keys, similarities, monomials.size(), chunk).apply(x, decay);
+    };
+  }
+
+  /** The tokens of a chunk in which values of this dtype and place are attended to fastest. */
+  long usualChunk(Tensor v) {
+    return CudaForms.covers(spec, v) ? CudaForms.usualChunk(spec) : cost.chunk();
   }
 
   /** The state before any token, of {@code batch} sequences, to be closed by the caller. */
@@ -198,13 +223,13 @@ public final class Hla {
    * @param decay (G,chunks), or null
    * @param scales after the last token, (B,H) each
    */
-  private record Parts(Operands numerators, @Nullable Operands denominators, @Nullable Tensor decay, List<Tensor> scales) {
+  record Parts(Operands numerators, @Nullable Operands denominators, @Nullable Tensor decay, List<Tensor> scales) {
     List<Operands> sums() {
       return denominators == null ? List.of(numerators) : List.of(numerators, denominators);
     }
   }
 
-  private Parts parts(Tensor q, Tensor k, Tensor v, @Nullable Tensor keyMask, long chunk, @Nullable HlaState state) {
+  Parts parts(Tensor q, Tensor k, Tensor v, @Nullable Tensor keyMask, long chunk, @Nullable HlaState state) {
     long position = state == null ? 0 : state.position();
     var ofQueries = maps.queries(q, position);
     var ofKeys = maps.keys(k, keyMask, position, chunk, state == null ? List.of() : state.scales());

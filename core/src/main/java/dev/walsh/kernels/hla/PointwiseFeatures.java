@@ -82,9 +82,19 @@ final class PointwiseFeatures implements FeatureLayer {
   }
 
   @Override
-  public Tensor apply(int which, Tensor x, long position) {
+  public @Nullable Tensor fused(int which, Tensor x, boolean keys) {
+    if (curvature == null || isLogarithmic()) return null;
+    return CudaFeatures.of(projected(which, x), bias.select(0, which), x, curvature, keys);
+  }
+
+  private Tensor projected(int which, Tensor x) {
     var z = FeatureLayer.project(weight, which, x);
-    if (second != null) z = second.select(0, which).to(x.scalar_type()).matmul(torch.silu(z));
+    return second == null ? z : second.select(0, which).to(x.scalar_type()).matmul(torch.silu(z));
+  }
+
+  @Override
+  public Tensor apply(int which, Tensor x, long position) {
+    var z = projected(which, x);
     var u = FeatureLayer.widened(z, x).add(FeatureLayer.widened(bias.select(0, which), x));
     if (curvature == null) return map instanceof FeatureMap.Relu(int _, double floor) ? torch.relu(u).add(new Scalar(floor)) : u;
     var wide = FeatureLayer.widened(x, x);

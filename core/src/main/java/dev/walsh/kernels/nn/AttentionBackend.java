@@ -26,7 +26,7 @@ import org.bytedeco.pytorch.global.torch_cuda;
  * One of the fused attention kernels that libtorch has for the GPU. Which is fastest depends on the GPU, the shape and the version of cuDNN, so
  * the first forward pass of a shape in training measures them; what is then in force is a setting of the whole process.
  */
-enum AttentionBackend {
+public enum AttentionBackend {
   CUDNN(SDPBackend.cudnn_attention), FLASH(SDPBackend.flash_attention), EFFICIENT(SDPBackend.efficient_attention);
 
   /** What a kernel is chosen for. */
@@ -111,12 +111,13 @@ enum AttentionBackend {
     }
   }
 
-  private void enforceAlone() {
+  /** Allows no other kernel in the whole process. */
+  public void enforceAlone() {
     allow(this == FLASH, this == CUDNN, this == EFFICIENT);
   }
 
   /** Whether libtorch takes this kernel when it is the only one allowed, and may. */
-  private boolean runs(Tensor q, Tensor k, Tensor v) {
+  public boolean runs(Tensor q, Tensor k, Tensor v) {
     if (this == CUDNN && q.size(2) % CUDNN_LENGTHS != 0 && Context.versionRuntimeCuDNN() < CUDNN_OF_ANY_LENGTH) return false;
     try (var scope = Scope.open()) {
       long choice = CHOICE.callForInt(new IValue(q), new IValue(k), new IValue(v), new IValue(), new IValue(0.0), new IValue(true),

@@ -64,7 +64,11 @@ enum HlaCase {
   }
 
   HlaSpec spec(boolean causal) {
-    return new HlaSpec(HEADS, HEAD_WIDTH, factors, tieQueries, tieKeys, causal, name().endsWith("RMS") ? Normalizer.RMS : Normalizer.SUM,
+    return spec(causal, HEAD_WIDTH);
+  }
+
+  HlaSpec spec(boolean causal, int headWidth) {
+    return new HlaSpec(HEADS, headWidth, factors, tieQueries, tieKeys, causal, name().endsWith("RMS") ? Normalizer.RMS : Normalizer.SUM,
         name().startsWith("ROTATED") ? Rotation.AFTER : Rotation.NONE,
         name().startsWith("MODULATED") ? Modulation.VALUES : Modulation.FEATURES);
   }

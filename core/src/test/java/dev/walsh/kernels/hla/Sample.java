@@ -6,6 +6,7 @@ import dev.walsh.tensor.Weights;
 import java.util.List;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
@@ -18,17 +19,22 @@ record Sample(Hla hla, Weights weights, Tensor q, Tensor k, Tensor v, Tensor ups
   static final long BATCH = 2;
 
   static Sample of(HlaSpec spec, Dtype dtype, long n) {
+    return of(Device.CPU, spec, dtype, n);
+  }
+
+  static Sample of(Device device, HlaSpec spec, Dtype dtype, long n) {
     torch.manual_seed(1);
-    var weights = new Weights(Device.CPU, dtype, 3);
+    var weights = new Weights(device, dtype, 3);
     var hla = new Hla(spec, weights.at("attention"));
     // Similarities that can be negative stay near 1: a sum of weights that all but vanishes is no measure of rounding.
     double length = spec.factors().stream().anyMatch(FeatureMap::isSigned) ? 0.3 : 1;
-    return new Sample(hla, weights, leaf(spec, dtype, n, length), leaf(spec, dtype, n, length), leaf(spec, dtype, n, 1),
-        leaf(spec, dtype, n, 1).detach());
+    return new Sample(hla, weights, leaf(device, spec, dtype, n, length), leaf(device, spec, dtype, n, length),
+        leaf(device, spec, dtype, n, 1), leaf(device, spec, dtype, n, 1).detach());
   }
 
-  private static Tensor leaf(HlaSpec spec, Dtype dtype, long n, double length) {
-    return torch.randn(BATCH, spec.heads(), n, spec.headWidth()).mul(new Scalar(length)).to(dtype.scalarType()).set_requires_grad(true);
+  private static Tensor leaf(Device device, HlaSpec spec, Dtype dtype, long n, double length) {
+    var x = torch.randn(BATCH, spec.heads(), n, spec.headWidth()).mul(new Scalar(length));
+    return x.to(device.options(dtype), false, false, null).set_requires_grad(true);
   }
 
   /** Four keys in five take part; of the first sequence, none of the first three does. (B,N). */
@@ -52,7 +58,8 @@ record Sample(Hla hla, Weights weights, Tensor q, Tensor k, Tensor v, Tensor ups
   static void assertClose(String what, Tensor actual, Tensor expected, double tolerance) {
     assertThat(actual.shape()).as(what).isEqualTo(expected.shape());
     var wide = expected.to(Dtype.F64.scalarType());
-    var error = actual.to(Dtype.F64.scalarType()).sub(wide).abs().max().item_double();
+    var error = actual.to(expected.options().dtype(new ScalarTypeOptional(Dtype.F64.scalarType())), false, false, null).sub(wide).abs()
+        .max().item_double();
     assertThat(error).as("%s: the greatest error, of values up to %s", what, wide.abs().max().item_double())
         .isLessThanOrEqualTo(tolerance * Math.max(0.1, wide.abs().max().item_double()));
   }

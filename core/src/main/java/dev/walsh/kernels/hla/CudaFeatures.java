@@ -1,0 +1,105 @@
+package dev.walsh.kernels.hla;
+
+import dev.walsh.kernels.nn.KernelCache;
+import dev.walsh.tensor.CudaModule;
+import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/** {@code features.cu}: softplus features of bf16 projections on the GPU, bent and scaled in one pass over them, forward and backward. */
+final class CudaFeatures {
+  /** What the kernels are compiled for: of keys, which are bent by their length, or of queries, which are scaled to a mean of 1. */
+  private record Shape(int rank, int width, int vector, boolean keys) {}
+
+  private static final KernelCache<Shape, CudaFeatures> KERNELS = new KernelCache<>("Features of linear attention", CudaFeatures::new);
+  private static final int THREADS = 128;
+  private static final int CHANNELS = 4;
+
+  private final Shape shape;
+  private final CudaModule.Kernel features;
+  private final CudaModule.Kernel pull;
+  private final CudaModule.Kernel bend;
+
+  private CudaFeatures(Shape shape) {
+    this.shape = shape;
+    var module = CudaKernels.compile("features", "KEYS=" + (shape.keys ? 1 : 0), "RANK=" + shape.rank, "WIDTH=" + shape.width,
+        "VECTOR=" + shape.vector, "THREADS=" + THREADS);
+    features = module.kernel("features", 0);
+    pull = module.kernel("pullFeatures", 0);
+    bend = module.kernel("bend", 0);
+  }
+
+  /**
+   * Features, (B,H,r,N) in bf16; null where there are no kernels for them.
+   *
+   * @param z projections, (B,H,r,N)
+   * @param bias (H,r,1)
+   * @param x what was projected, (B,H,N,D)
+   * @param curvature (1,D) float32: half of the square of a key's length, so weighed, bends its features
+   * @param keys whether these are of keys; else of queries
+   */
+  static @Nullable Tensor of(Tensor z, Tensor bias, Tensor x, Tensor curvature, boolean keys) {
+    long width = x.size(3);
+    if (!x.is_cuda() || Dtype.of(x) != Dtype.BF16 || width % CHANNELS != 0 || z.numel() == 0) return null;
+    int vector = (int) Math.min(CHANNELS, Long.lowestOneBit(z.size(3)));
+    var kernels = KERNELS.of(new Shape((int) z.size(2), (int) width, vector, keys));
+    if (kernels == null) return null;
+    boolean isAligned = x.stride(3) == 1 && x.stride(0) % CHANNELS == 0 && x.stride(1) % CHANNELS == 0 && x.stride(2) % CHANNELS == 0
+        && x.storage_offset() % CHANNELS == 0;
+    return kernels.apply(z.contiguous(), bias.to(x.scalar_type()), isAligned ? x : x.contiguous(), curvature);
+  }
+
+  private Tensor apply(Tensor z, Tensor bias, Tensor x, Tensor curvature) {
+    Tensor out;
+    Tensor scales;
+    try (var scope = Scope.withoutGradients()) {
+      out = scope.escape(torch.empty_like(z));
+      scales = scope.escape(floats(z));
+      features.launch(blocks(z), THREADS, CudaModule.argument(z), CudaModule.argument(bias), CudaModule.argument(x),
+          CudaModule.argument(curvature), CudaModule.argument(out), CudaModule.argument(scales), z.size(3), z.size(1), x.stride(0),
+          x.stride(1), x.stride(2));
+    }
+    var inputs = new ArrayList<>(List.of(z, bias));
+    if (shape.keys) inputs.add(x);
+    if (CustomGradient.isWanted(inputs.toArray(Tensor[]::new))) {
+      CustomGradient.attach(inputs, List.of(out), given -> backward(given.getFirst(), z, bias, x, curvature, scales));
+    }
+    return out;
+  }
+
+  private List<@Nullable Tensor> backward(@Nullable Tensor given, Tensor z, Tensor bias, Tensor x, Tensor curvature, Tensor scales) {
+    if (given == null) return Arrays.asList(new Tensor[shape.keys ? 3 : 2]);
+    var dZ = torch.empty_like(z);
+    var dHalf = shape.keys ? torch.empty_like(scales) : null;
+    pull.launch(blocks(z), THREADS, CudaModule.argument(z), CudaModule.argument(bias), CudaModule.argument(scales),
+        CudaModule.argument(given.contiguous()), CudaModule.argument(dZ), CudaModule.argument(dHalf), z.size(3), z.size(1));
+    var gradients = new ArrayList<@Nullable Tensor>(List.of(dZ, dZ.sum(0, 3).view(bias.shape())));
+    if (dHalf != null) gradients.add(bent(x, curvature, dHalf));
+    return gradients;
+  }
+
+  private Tensor bent(Tensor x, Tensor curvature, Tensor dHalf) {
+    var dX = torch.empty(x.shape(), x.options(), null);
+    long blocks = Math.ceilDiv(dX.numel() / CHANNELS, THREADS);
+    bend.launch(Math.toIntExact(blocks), THREADS, CudaModule.argument(x), CudaModule.argument(curvature), CudaModule.argument(dHalf),
+        CudaModule.argument(dX), x.size(2), x.size(1), dHalf.numel(), x.stride(0), x.stride(1), x.stride(2));
+    return dX;
+  }
+
+  private int blocks(Tensor z) {
+    return Math.toIntExact(z.size(0) * z.size(1) * Math.ceilDiv(z.size(3), (long) THREADS * shape.vector));
+  }
+
+  /** One a token, (B,H,N). */
+  private static Tensor floats(Tensor z) {
+    return torch.empty(new long[] {z.size(0), z.size(1), z.size(3)}, z.options().dtype(new ScalarTypeOptional(Dtype.F32.scalarType())),
+        null);
+  }
+}

@@ -1,0 +1,156 @@
+package dev.walsh.kernels.hla;
+
+import dev.walsh.kernels.hla.CudaShape.Sight;
+import dev.walsh.tensor.CudaModule;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.jspecify.annotations.Nullable;
+
+/** The kernels of one shape, each compiled when first asked for: the three products with the features of tokens, and what stands between. */
+final class CudaKernels {
+  /** The lengths of a call: N, a multiple of 8; C, a multiple of a block's tokens; and how many chunks that makes. */
+  record Cut(long tokens, long chunk) {
+    long chunks() {
+      return Math.ceilDiv(tokens, chunk);
+    }
+  }
+
+  /** One side's features: (G,lead,N), and (G,trail,N) unless there is but one factor. */
+  record Features(Tensor lead, @Nullable Tensor trail) {
+    Features groups(long from, long count) {
+      return new Features(lead.narrow(0, from, count), trail == null ? null : trail.narrow(0, from, count));
+    }
+  }
+
+  /** What one side's features multiply, a row a token: (G,N,D), and as one more column (G,N) in float32, or null for ones. */
+  record Columns(Tensor values, @Nullable Tensor weights) {
+    Columns groups(long from, long count) {
+      return new Columns(values.narrow(0, from, count), weights == null ? null : weights.narrow(0, from, count));
+    }
+  }
+
+  /** Sums of products of features and columns, (G,chunks,R,D), and of the last column, (G,chunks,R) in float32. */
+  record Sums(Tensor values, Tensor counts) {}
+
+  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu");
+  private static final int WARP = 32;
+
+  private final CudaShape shape;
+  private final CudaModule.Kernel accumulate;
+  private final CudaModule.Kernel read;
+  private final Map<Sight, CudaModule.Kernel> scans = new EnumMap<>(Sight.class);
+  private final Map<Sight, CudaModule.Kernel> pulls = new EnumMap<>(Sight.class);
+  private CudaModule.@Nullable Kernel readBack;
+  private CudaModule.@Nullable Kernel upstream;
+
+  /** @throws dev.walsh.tensor.KernelUnavailable where the machine cannot compile them or the GPU cannot run them */
+  CudaKernels(CudaShape shape) {
+    this.shape = shape;
+    accumulate = sized("accumulate", shape.accumulate());
+    read = sized("read", shape.read(shape.ofQueries(), true));
+  }
+
+  /** What each chunk leaves; into = (G,chunks,R,D) float32. */
+  void accumulate(Features x, Columns columns, Sums into, Cut cut) {
+    long blocks = x.lead.size(0) * cut.chunks() * shape.blocksAChunk();
+    accumulate.launch(Math.toIntExact(blocks), shape.threadsAdding(), CudaModule.argument(x.lead), CudaModule.argument(x.trail),
+        CudaModule.argument(columns.values), CudaModule.argument(columns.weights), CudaModule.argument(into.values),
+        CudaModule.argument(into.counts), cut.tokens, cut.chunk, cut.chunks());
+  }
+
+  /** What each chunk finds of the others' sums, in bf16; of all chunks at once where all are seen. decay: (G,chunks) float32, or null. */
+  void scan(Sight sight, Sums sums, @Nullable Tensor decay, Sums into, Cut cut) {
+    long groups = sums.values.size(0);
+    long pairs = groups * shape.entries() * (shape.width() + 1) / 2;
+    CudaModule.Kernel kernel;
+    synchronized (this) {
+      kernel = scans.computeIfAbsent(sight, s -> compile("scan", shape.scan(s)).kernel("scan", 0));
+    }
+    kernel.launch(Math.toIntExact(Math.ceilDiv(pairs, CudaShape.SCAN_THREADS)), CudaShape.SCAN_THREADS, CudaModule.argument(sums.values),
+        CudaModule.argument(sums.counts), CudaModule.argument(decay), CudaModule.argument(into.values), CudaModule.argument(into.counts),
+        cut.chunks(), groups);
+  }
+
+  /** The output of queries, (G,N,D), and the weights that it was divided by, (G,N). */
+  void read(Features x, Features others, Tensor columns, @Nullable Sums states, Tensor out, Tensor weights, Cut cut) {
+    launch(read, x, others, columns, states, out, weights, cut);
+  }
+
+  /** What keys read: (G,N,D), not divided by anything. */
+  void readBack(Features x, Features others, Tensor columns, @Nullable Sums states, Tensor out, Cut cut) {
+    CudaModule.Kernel kernel;
+    synchronized (this) {
+      if (readBack == null) readBack = sized("read", shape.read(shape.ofKeys(), false));
+      kernel = readBack;
+    }
+    launch(kernel, x, others, columns, states, out, null, cut);
+  }
+
+  private void launch(CudaModule.Kernel kernel, Features x, Features others, Tensor columns, @Nullable Sums states, Tensor out,
+      @Nullable Tensor weights, Cut cut) {
+    kernel.launch(blocks(x, cut), CudaShape.THREADS, CudaModule.argument(x.lead), CudaModule.argument(x.trail),
+        CudaModule.argument(others.lead), CudaModule.argument(others.trail), CudaModule.argument(columns),
+        CudaModule.argument(states == null ? null : states.values), CudaModule.argument(states == null ? null : states.counts),
+        CudaModule.argument(out), CudaModule.argument(weights), cut.tokens, cut.chunk, cut.chunks());
+  }
+
+  /** The gradients of one side's features. */
+  void pull(Sight sight, Features x, Columns columns, Features others, Columns otherColumns, @Nullable Sums states, Features gradients,
+      Cut cut) {
+    CudaModule.Kernel kernel;
+    synchronized (this) {
+      kernel = pulls.computeIfAbsent(sight, s -> sized("pull", shape.pull(s)));
+    }
+    kernel.launch(blocks(x, cut) * shape.slices(), CudaShape.THREADS, CudaModule.argument(x.lead), CudaModule.argument(x.trail),
+        CudaModule.argument(columns.values), CudaModule.argument(columns.weights), CudaModule.argument(others.lead),
+        CudaModule.argument(others.trail), CudaModule.argument(otherColumns.values), CudaModule.argument(otherColumns.weights),
+        CudaModule.argument(states == null ? null : states.values), CudaModule.argument(states == null ? null : states.counts),
+        CudaModule.argument(gradients.lead), CudaModule.argument(gradients.trail), cut.tokens, cut.chunk, cut.chunks());
+  }
+
+  private int blocks(Features x, Cut cut) {
+    return Math.toIntExact(x.lead.size(0) * Math.ceilDiv(cut.tokens, shape.block()));
+  }
+
+  /** The gradients of sums and weights from that of their quotient, (G,N,D). */
+  void upstream(Tensor ofOut, Tensor out, Tensor weights, Columns gradients) {
+    CudaModule.Kernel kernel;
+    synchronized (this) {
+      if (upstream == null) upstream = compile("upstream", shape.upstream()).kernel("upstream", 0);
+      kernel = upstream;
+    }
+    long rows = weights.numel();
+    kernel.launch(Math.toIntExact(Math.ceilDiv(rows * WARP, CudaShape.SCAN_THREADS)), CudaShape.SCAN_THREADS, CudaModule.argument(ofOut),
+        CudaModule.argument(out), CudaModule.argument(weights), CudaModule.argument(gradients.values),
+        CudaModule.argument(gradients.weights), rows);
+  }
+
+  /** A kernel whose text says how much shared memory it needs. */
+  private static CudaModule.Kernel sized(String name, String[] defines) {
+    var module = compile(name, defines);
+    return module.kernel(name, module.constant(name + "Bytes"));
+  }
+
+  /** Compiles {@code name.cu}. */
+  static CudaModule compile(String name, String... defines) {
+    var headers = new HashMap<String, String>();
+    for (var header : HEADERS) headers.put(header, text(header));
+    return CudaModule.compile(name + ".cu", text(name + ".cu"), headers, Arrays.stream(defines).map(define -> "-D" + define).toList());
+  }
+
+  static String text(String name) {
+    try (var in = CudaKernels.class.getResourceAsStream(name)) {
+      if (in == null) throw new IllegalStateException("the jar lacks " + name);
+      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+}

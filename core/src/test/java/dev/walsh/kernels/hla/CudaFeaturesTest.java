@@ -1,0 +1,73 @@
+package dev.walsh.kernels.hla;
+
+import dev.walsh.kernels.hla.FeatureMap.Perceptron;
+import dev.walsh.kernels.hla.FeatureMap.Softplus;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Weights;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+/** Features made by the GPU's kernels are those of libtorch's operators, and so are the gradients of tokens, matrices and offsets. */
+final class CudaFeaturesTest {
+  private static final double TOLERANCE = 2e-2;
+  private static final long BATCH = 2;
+  private static final int HEADS = 3;
+
+  @BeforeAll
+  static void needsGpu() {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"64,128,1000,true", "64,128,1000,false", "16,64,63,true", "33,96,130,false", "256,128,8,true", "32,128,1,true"})
+  void agreeWithOperators(int rank, int width, long n, boolean keys) {
+    for (FeatureMap map : List.of(new Softplus(rank), new Perceptron(rank))) {
+      try (var scope = Scope.open()) {
+        torch.manual_seed(7);
+        var weights = new Weights(Device.CUDA, Dtype.BF16, 5);
+        var spec = HlaSpec.of(HEADS, width, true, List.of(map));
+        var layer = new PointwiseFeatures(spec, map, 2, FeatureInit.untied(spec, 0), weights.at("map"));
+        // As attention gets them: a part of packed queries, keys and values.
+        var packed = torch.randn(new long[] {BATCH, n, 3, HEADS, width}, Device.CUDA.options(Dtype.BF16)).set_requires_grad(true);
+        var x = packed.select(2, 1).transpose(1, 2);
+        var plain = layer.apply(1, x, 0);
+        if (!keys) plain = plain.div(plain.detach().mean(2).unsqueeze(2));
+        var fused = Objects.requireNonNull(layer.fused(1, x, keys), "the GPU runs the kernels");
+        // The scale of a query changes no output, so no upstream gradient has a part along its features.
+        var upstream = torch.randn_like(plain);
+        var along = upstream.mul(plain).sum(2).div(plain.mul(plain).sum(2)).unsqueeze(2).mul(plain).detach();
+        if (!keys) upstream = upstream.sub(along);
+        assertClose("features", fused.detach(), plain.detach());
+        var expected = gradients(plain, packed, weights, upstream);
+        var found = gradients(fused, packed, weights, upstream.to(Dtype.BF16.scalarType()));
+        for (int i = 0; i < expected.size(); i++) assertClose(map + ", gradient " + i, found.get(i), expected.get(i));
+      }
+    }
+  }
+
+  private static List<Tensor> gradients(Tensor out, Tensor x, Weights weights, Tensor upstream) {
+    var leaves = new TensorVector(x);
+    weights.all().forEach(weight -> leaves.push_back(weight.value()));
+    return new ArrayList<>(List.of(torch.grad(new TensorVector(out), leaves, new TensorVector(upstream), new BoolOptional(), false, false)
+        .get()));
+  }
+
+  private static void assertClose(String what, Tensor found, Tensor expected) {
+    var wide = expected.to(Dtype.F64.scalarType());
+    double error = found.to(Dtype.F64.scalarType()).sub(wide).norm().item_double();
+    assertThat(error).as(what).isLessThan(TOLERANCE * Math.max(1e-3, wide.norm().item_double()));
+  }
+}

@@ -1,0 +1,21 @@
+package dev.walsh.kernels.hla;
+
+import java.util.regex.Pattern;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+/** The kernels' texts are whole: the compiler of the GPU's machine gets every text that one includes. */
+final class CudaKernelsTest {
+  private static final Pattern INCLUDE = Pattern.compile("(?m)^#include (.*)$");
+
+  @ParameterizedTest
+  @ValueSource(strings = {"accumulate.cu", "scan.cu", "read.cu", "pull.cu", "pull_shape.cu", "pull_pairs.cu", "upstream.cu", "features.cu",
+      "tensor_cores.cu"})
+  void includesAreHeadersThatTravelWithIt(String name) {
+    var included = INCLUDE.matcher(CudaKernels.text(name)).results().map(found -> found.group(1)).toList();
+    assertThat(included).allSatisfy(
+        header -> assertThat(CudaKernels.HEADERS).anySatisfy(known -> assertThat(header).isEqualTo("\"" + known + "\"")));
+  }
+}
