@@ -105,10 +105,12 @@ public final class Gpt {
   /** What each layer's attention reads, the normed stream: (B,T,C) each. ids: (B,T) int64. */
   public List<Tensor> attentionInputs(Tensor ids) {
     var inputs = new ArrayList<Tensor>();
-    var unused = through(ids, (i, stream) -> {
+    var stream = firstNorm(rows(ids), blocks.getFirst().gain());
+    inputs.add(stream.normed());
+    for (int i = 0; i + 1 < blocks.size(); i++) {
+      stream = blocks.get(i).apply(stream, gainAfter(i));
       inputs.add(stream.normed());
-      return blocks.get(i).apply(stream, gainAfter(i));
-    });
+    }
     return inputs;
   }
 
