@@ -2,13 +2,14 @@ package dev.walsh.kernels.wht;
 
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.ForkJoinPool;
-import java.util.concurrent.ForkJoinTask;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 
 /**
  * Splits rows over platform threads in contiguous chunks; chunk i of n always holds the same rows, whichever thread takes it.
  *
- * <p>Platform threads, because the calling thread may be one that libtorch knows; the pool's own threads never call libtorch.
+ * <p>Platform threads, because the calling thread may be one that libtorch knows; the pool's own threads never call libtorch. They look out for
+ * more for a while before they sleep: a model that decodes has something for them every 0.1 ms, which is how long waking them may take.
  */
 public final class RowPool {
   /** Below this many bytes a call stays on its own thread: waking another takes some 50 µs, in which one thread does that much. */
@@ -17,15 +18,12 @@ public final class RowPool {
   private static final Map<Integer, RowPool> POOLS = new ConcurrentHashMap<>();
 
   private final int threads;
-  private final ForkJoinPool workers;
+  private final RowWorker[] workers;
+  private final AtomicBoolean busy = new AtomicBoolean();
 
   private RowPool(int threads) {
     this.threads = threads;
-    workers = new ForkJoinPool(Math.max(1, threads - 1), pool -> {
-      var worker = ForkJoinPool.defaultForkJoinWorkerThreadFactory.newThread(pool);
-      worker.setName("walsh-rows-" + worker.getPoolIndex());
-      return worker;
-    }, null, false);
+    workers = IntStream.range(1, threads).mapToObj(i -> new RowWorker("walsh-rows-" + (i - 1))).toArray(RowWorker[]::new);
   }
 
   /** The pool of this many threads, shared by all who ask for the same number. */
@@ -51,27 +49,35 @@ public final class RowPool {
     return threads == 1 || rows < 2 || rows * bytesPerRow < SPREAD_BYTES ? 1 : (int) Math.min(threads, rows);
   }
 
-  /** Runs the task over all rows, chunk 0 on the calling thread, and returns when all are done; a chunk's exception is thrown here. */
+  /**
+   * Runs the task over all rows, chunk 0 on the calling thread, and returns when all are done; a chunk's exception is thrown here. While
+   * another thread does the same, the calling thread runs them all.
+   */
   public void run(long rows, long bytesPerRow, Task task) {
     int chunks = chunks(rows, bytesPerRow);
-    if (chunks == 1) {
-      task.run(0, 0, rows);
+    if (chunks == 1 || !busy.compareAndSet(false, true)) {
+      for (int i = 0; i < chunks; i++) task.run(i, rows * i / chunks, rows * (i + 1) / chunks);
       return;
     }
-    var others = new ForkJoinTask<?>[chunks - 1];
-    for (int i = 1; i < chunks; i++) {
-      int chunk = i;
-      others[i - 1] = workers.submit(() -> task.run(chunk, rows * chunk / chunks, rows * (chunk + 1) / chunks));
-    }
     try {
-      task.run(0, 0, rows / chunks);
-    } finally {
-      for (var other : others) {
-        other.quietlyJoin();
+      for (int i = 1; i < chunks; i++) {
+        int chunk = i;
+        workers[i - 1].give(() -> task.run(chunk, rows * chunk / chunks, rows * (chunk + 1) / chunks));
       }
-    }
-    for (var other : others) {
-      other.join();
+      Throwable failure = null;
+      try {
+        task.run(0, 0, rows / chunks);
+      } catch (RuntimeException | Error e) {
+        failure = e;
+      }
+      for (int i = 1; i < chunks; i++) {
+        var ofWorker = workers[i - 1].await();
+        if (failure == null) failure = ofWorker;
+      }
+      if (failure instanceof RuntimeException e) throw e;
+      if (failure instanceof Error e) throw e;
+    } finally {
+      busy.set(false);
     }
   }
 }
