@@ -60,12 +60,38 @@ final class CpuFewRows {
     var to = Memory.of(out);
     RowPool.of(Device.threads()).run(outs, stride * dtype.bytes(), (_, first, end) -> {
       for (long o = first; o < end; o++) {
-        for (int row = 0; row < rows; row++) {
+        int row = 0;
+        if (dtype == Dtype.BF16) {
+          for (; row + 4 <= rows; row += 4) four(from, o * stride, wide, row * in, in, to, outs, (long) row * outs + o);
+        }
+        for (; row < rows; row++) {
           to.setAtIndex(ValueLayout.JAVA_FLOAT, (long) row * outs + o, dot(dtype, from, o * stride, stride, wide, row * in, in));
         }
       }
     });
     return out.to(x.scalar_type());
+  }
+
+  /** Four rows at once, for which the matrix is widened once; {@code n} elements of each, the products go to every {@code step}-th place. */
+  private static void four(MemorySegment weight, long at, float[] x, int offset, int n, MemorySegment to, long step, long place) {
+    var a = FloatVector.zero(FLOATS);
+    var b = FloatVector.zero(FLOATS);
+    var c = FloatVector.zero(FLOATS);
+    var d = FloatVector.zero(FLOATS);
+    int i = 0;
+    for (; i + LANES <= n; i += LANES) {
+      var w = Bf16Lanes.load(weight, at + i);
+      a = w.fma(FloatVector.fromArray(FLOATS, x, offset + i), a);
+      b = w.fma(FloatVector.fromArray(FLOATS, x, offset + n + i), b);
+      c = w.fma(FloatVector.fromArray(FLOATS, x, offset + 2 * n + i), c);
+      d = w.fma(FloatVector.fromArray(FLOATS, x, offset + 3 * n + i), d);
+    }
+    float[] sums = {a.reduceLanes(VectorOperators.ADD), b.reduceLanes(VectorOperators.ADD), c.reduceLanes(VectorOperators.ADD),
+        d.reduceLanes(VectorOperators.ADD)};
+    for (int row = 0; row < 4; row++) {
+      for (int k = i; k < n; k++) sums[row] += Bf16Lanes.widen(weight.getAtIndex(ValueLayout.JAVA_SHORT, at + k)) * x[offset + row * n + k];
+      to.setAtIndex(ValueLayout.JAVA_FLOAT, place + row * step, sums[row]);
+    }
   }
 
   private static float dot(Dtype dtype, MemorySegment weight, long at, long stride, float[] x, int offset, int n) {
