@@ -1,6 +1,7 @@
 package dev.walsh.checkpoint;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import dev.walsh.files.Disk;
 import dev.walsh.files.Sha256;
@@ -82,7 +83,7 @@ public record Manifest(List<Entry> files) {
     } catch (IOException error) {
       return List.of(FILE + " cannot be read (" + Disk.reason(error) + ")");
     } catch (JacksonException error) {
-      return List.of(FILE + " is not what was written (" + error.getOriginalMessage() + ")");
+      return List.of(FILE + " is not what was written (" + JsonMistake.syntax(error) + ")");
     }
   }
 

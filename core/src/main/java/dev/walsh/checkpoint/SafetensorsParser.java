@@ -2,6 +2,7 @@ package dev.walsh.checkpoint;
 
 import dev.walsh.checkpoint.SafetensorsHeader.Slot;
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -67,7 +68,7 @@ final class SafetensorsParser {
     try {
       root = Json.LINE.reader().with(StreamReadFeature.STRICT_DUPLICATE_DETECTION).readTree(header);
     } catch (JacksonException error) {
-      throw damaged("its header is not JSON (" + error.getOriginalMessage() + ")");
+      throw damaged("its header is not JSON (" + JsonMistake.syntax(error) + ")");
     }
     if (!root.isObject()) {
       throw damaged("its header is not a JSON object");

@@ -57,8 +57,8 @@ public final class JsonMistake {
     return Collection.class.isAssignableFrom(type) || type.isArray() ? "a list in []" : "an object in {}";
   }
 
-  /** What the parser says, without where it says to have been. */
-  private static String syntax(JacksonException e) {
+  /** What the parser says of a text that is no JSON, without where it says to have been. */
+  public static String syntax(JacksonException e) {
     var said = e.getOriginalMessage().lines().findFirst().orElse("");
     int aside = said.indexOf(" (start marker");
     return aside < 0 ? said : said.substring(0, aside);

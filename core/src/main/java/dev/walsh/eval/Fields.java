@@ -1,6 +1,7 @@
 package dev.walsh.eval;
 
 import dev.walsh.config.Json;
+import dev.walsh.config.JsonMistake;
 import dev.walsh.config.UserError;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +25,7 @@ record Fields(String file, int line, JsonNode values) {
       if (values.isObject()) return new Fields(file, line, values);
       throw new UserError(place(file, line) + " is no JSON object; give each item a line of the form {\"query\": …}");
     } catch (JacksonException error) {
-      throw new UserError(place(file, line) + " is not JSON (" + error.getOriginalMessage() + "); correct it, one object a line", error);
+      throw new UserError(place(file, line) + " is not JSON (" + JsonMistake.syntax(error) + "); correct it, one object a line", error);
     }
   }
 
