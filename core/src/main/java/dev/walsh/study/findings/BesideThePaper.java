@@ -22,6 +22,7 @@ import java.util.stream.Stream;
 /** Table 4 and Figure 4 of the paper beside what a study found, at whatever scale that was. */
 public final class BesideThePaper {
   private static final List<String> ARMS = List.of(Arm.BASELINE, "hadamard");
+  private static final List<String> PANELS = List.of("Loss by tokens", "Loss by compute");
 
   private final Published published;
   private final List<Setting> settings;
@@ -118,7 +119,7 @@ public final class BesideThePaper {
       table = table.row(Cell.of(setting.size()).strong(), Cell.of(ours(setting, "hadamard")), Cell.of(decimals(dense, 4)),
           Cell.of(decimals(hadamard, 4)), Words.cell(Paired.atEqualTokens(setting, "hadamard", Arm.BASELINE).difference(), 4),
           Cell.of(decimals(flops, 3)));
-      plots.addAll(plots(setting));
+      plots.add(new Columns(plots(setting)));
     }
     var exponents = Text.of("The paper's exponents are 0.072 and 0.072, 0.092 and 0.090, 0.086 and 0.083 (Hadamard, dense), each fitted to"
         + " one run's curve; ");
@@ -130,19 +131,22 @@ public final class BesideThePaper {
       for (var law : fitted) exponents = exponents.then(" " + law.arm() + " ").then(Span.difference(-law.law().exponent(), 4));
       exponents = exponents.then(".");
     }
-    return new Section("Figure 4", List.of(table, new Columns(plots), exponents, scale()));
+    var blocks = new ArrayList<Block>(List.of(table));
+    blocks.addAll(plots);
+    blocks.addAll(List.of(exponents, scale()));
+    return new Section("Figure 4", blocks);
   }
 
-  /** The two of the figure's panels, for one setting. */
-  private static List<Plot> plots(Setting setting) {
-    return SettingSection
-        .of(setting).blocks().stream().flatMap(block -> block instanceof Columns columns
-            ? columns.blocks().stream()
-            : Stream
-                .empty())
-        .filter(block -> block instanceof Plot plot && (plot.title().startsWith("Loss by compute") || plot.title().startsWith(
-            "Loss by tokens")))
-        .map(block -> ((Plot) block).caption(setting.name())).toList();
+  /** The two of the figure's panels, for one setting: its curves of the paper's two arms. */
+  private static List<Block> plots(Setting setting) {
+    return SettingSection.of(setting).blocks().stream()
+        .flatMap(block -> block instanceof Columns columns ? columns.blocks().stream() : Stream.empty())
+        .filter(block -> block instanceof Plot plot && PANELS.contains(plot.title()))
+        .<Block>map(block -> ofTheTwo((Plot) block).caption(setting.name())).toList();
+  }
+
+  private static Plot ofTheTwo(Plot plot) {
+    return Plot.of(plot.title(), plot.x(), plot.y(), plot.series().stream().filter(series -> ARMS.contains(series.name())).toList());
   }
 
   private Text scale() {
