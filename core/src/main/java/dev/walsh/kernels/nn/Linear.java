@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A product with a matrix of the model, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where a
- * model is trained. What only runs meets many shapes, each of which would have to be measured: that is libtorch's, but for few rows on the
- * CPU and matrices in bytes. The matrix may be one that is not learned; it then has no gradient.
+ * model is trained. What only runs meets many shapes, each of which would have to be measured: that is libtorch's, but for few rows and matrices in
+ * bytes. The matrix may be one that is not learned; it then has no gradient.
  */
 public final class Linear {
   private Linear() {}
@@ -21,6 +21,8 @@ public final class Linear {
   /** x: (…,in), weight: (out,in), perhaps an {@link Int8Matrix} -> (…,out). */
   public static Tensor apply(Tensor x, Tensor weight) {
     if (isOurs(x, weight)) return withGradient(null, x, weight);
+    var ofFewRows = CudaFewRows.multiply(x, weight);
+    if (ofFewRows != null) return ofFewRows;
     if (Int8Matrix.is(weight)) return Int8Matrix.multiply(x, weight);
     return CpuFewRows.covers(x, weight) ? CpuFewRows.multiply(x, weight) : plain(x, weight);
   }

@@ -118,7 +118,8 @@ public final class PagedAttention implements AutoCloseable {
       int splits = Math.clamp(Math.ceilDiv(blocks, sequences), 1, most);
       var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) sequences * splits * (width + 2 * shape.heads)},
           Device.CUDA.options(Dtype.F32), null);
-      kernel.launch(sequences * splits, threads, CudaModule.argument(packed), CudaModule.argument(out), CudaModule.argument(cache.keys()),
+      kernel.launchEarly(sequences * splits, threads, CudaModule.argument(packed), CudaModule.argument(out),
+          CudaModule.argument(cache.keys()),
           CudaModule.argument(cache.values()), CudaModule.argument(positions), CudaModule.argument(table), table.stride(0),
           CudaModule.argument(rope.cosine()), CudaModule.argument(rope.sine()), CudaModule.argument(partial),
           CudaModule.argument(counters), splits);

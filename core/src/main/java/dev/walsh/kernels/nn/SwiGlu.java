@@ -38,6 +38,11 @@ public final class SwiGlu {
     return kernels == null ? plain(gateUp) : fused(gateUp, kernels);
   }
 
+  /** Of x: (…,C) and the matrix of gate and up (2F,C), or in bytes -> (…,F): the product too, for few rows that want no gradient; else null. */
+  public static @Nullable Tensor ofFewRows(Tensor x, Tensor weight) {
+    return CudaFewRows.gated(x, weight);
+  }
+
   /** The same in libtorch's own operators, which the kernel must agree with. */
   public static Tensor plain(Tensor gateUp) {
     var halves = gateUp.chunk(2, -1);

@@ -95,7 +95,7 @@ public final class TokenChoice {
     }
 
     void run(Tensor logits, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made) {
-      kernel.launch((int) logits.size(0), THREADS, CudaModule.argument(logits), CudaModule.argument(rules), rules.stride(0),
+      kernel.launchEarly((int) logits.size(0), THREADS, CudaModule.argument(logits), CudaModule.argument(rules), rules.stride(0),
           CudaModule.argument(positions), CudaModule.argument(seen), CudaModule.argument(ids), CudaModule.argument(made));
     }
   }

@@ -17,6 +17,7 @@
 // B * splits blocks of GROUPS * HEADS * LANES threads, LANES being the greatest power of two, 8 at most, that divides a head's vectors: the
 // lanes of a head each own some of its channels, so that a group reads a token's row as it lies in memory, and groups take turns in tokens.
 #include "element.cu"
+#include "chain.cu"
 
 constexpr int HEAD = 2 * HALF;
 constexpr int WIDTH = HEADS * HEAD;
@@ -232,6 +233,8 @@ __device__ __forceinline__ bool leave(const Place& place, int group, const Seen&
 extern "C" __global__ void __launch_bounds__(THREADS) paged_attention(const Bits* packed, Bits* out, Bits* keys, Bits* values,
     const long long* positions, const long long* table, int tableStride, const float* cosine, const float* sine, float* partial,
     int* counters, int splits) {
+  letNextBegin();
+  awaitPrevious();
   int sequence = blockIdx.x / splits;
   int split = blockIdx.x % splits;
   int position = (int)positions[sequence];

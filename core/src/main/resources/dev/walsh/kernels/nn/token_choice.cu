@@ -12,6 +12,7 @@
 //
 // -DELEMENT, -DVECTOR: element.cu; -DVOCABULARY, a multiple of VECTOR; -DTOKENS; -DTHREADS, a multiple of 32. Launch B blocks of THREADS.
 #include "element.cu"
+#include "chain.cu"
 
 constexpr int CHUNKS = (TOKENS + THREADS * VECTOR - 1) / (THREADS * VECTOR);
 constexpr int WARPS = THREADS / 32;
@@ -169,6 +170,8 @@ __device__ __forceinline__ int at(const Row& row, Weight weight, double target, 
 
 extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* logits, const long long* rules, int stride,
     const long long* positions, unsigned char* seen, long long* ids, long long* made) {
+  letNextBegin();
+  awaitPrevious();
   int b = blockIdx.x;
   long long topK = rules[stride + b];
   double temperature = __longlong_as_double(rules[2 * stride + b]);
