@@ -26,10 +26,10 @@ public final class PagedAttention implements AutoCloseable {
    * @param rope of the model
    * @param rows the most sequences of a call
    */
-  public PagedAttention(Rope rope, int rows, Device device) {
+  public PagedAttention(Rope rope, int rows, int heads, Device device) {
     this.rope = rope;
     try (var scope = Scope.withoutGradients()) {
-      counters = scope.keep(torch.zeros(new long[] {device == Device.CUDA ? rows : 0}, device.options(Dtype.I64)));
+      counters = scope.keep(torch.zeros(new long[] {device == Device.CUDA ? (long) rows * heads : 0}, device.options(Dtype.I64)));
     }
   }
 
@@ -80,15 +80,12 @@ public final class PagedAttention implements AutoCloseable {
 
   /** {@code paged_attention.cu} for one shape. */
   private static final class Kernel {
-    private static final int MOST_THREADS = 1024;
-    private static final int THREADS = 384;
-    private static final int MOST_LANES = 8;
+    private static final int THREADS = 256;
     /** The shortest stretch of tokens that is worth a block of its own. */
-    private static final int SPLIT_TOKENS = 16;
+    private static final int SPLIT_TOKENS = 128;
     private static final int BLOCKS_A_MULTIPROCESSOR = 4;
 
     private final Shape shape;
-    private final int threads;
     private final int blocks;
     private final CudaModule.Kernel kernel;
 
@@ -96,30 +93,24 @@ public final class PagedAttention implements AutoCloseable {
       this.shape = shape;
       int half = shape.headWidth / 2;
       int vector = KernelText.vector(shape.dtype, half);
-      int row = shape.heads * Math.min(MOST_LANES, Integer.lowestOneBit(shape.headWidth / vector));
-      if (row > MOST_THREADS) throw new KernelUnavailable(shape.heads + " heads exceed a block of the GPU");
       if (Integer.bitCount(shape.pageTokens) != 1)
         throw new KernelUnavailable("pages of " + shape.pageTokens + " tokens are no power of two");
-      int groups = Math.max(1, THREADS / row);
-      threads = groups * row;
       blocks = BLOCKS_A_MULTIPROCESSOR * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
       kernel = KernelText
           .compile("paged_attention", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "PAGE=" + shape.pageTokens,
-              "SPLIT_TOKENS=" + SPLIT_TOKENS, "GROUPS=" + groups)
+              "SPLIT_TOKENS=" + SPLIT_TOKENS, "THREADS=" + THREADS)
           .kernel("paged_attention", 0);
     }
 
     Tensor run(Tensor packed, KvLayer cache, Tensor positions, Tensor table, Rope rope, Tensor counters) {
-      int sequences = (int) packed.size(0);
-      int width = shape.heads * shape.headWidth;
-      var out = torch.empty(new long[] {sequences, width}, packed.options(), null);
-      if (sequences == 0) return out;
+      int units = (int) packed.size(0) * shape.heads;
+      var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
+      if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int splits = Math.clamp(Math.ceilDiv(blocks, sequences), 1, most);
-      var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) sequences * splits * (width + 2 * shape.heads)},
+      int splits = Math.clamp(Math.ceilDiv(blocks, units), 1, most);
+      var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) units * splits * (shape.headWidth + 2)},
           Device.CUDA.options(Dtype.F32), null);
-      kernel.launchEarly(sequences * splits, threads, CudaModule.argument(packed), CudaModule.argument(out),
-          CudaModule.argument(cache.keys()),
+      kernel.launchEarly(units * splits, THREADS, CudaModule.argument(packed), CudaModule.argument(out), CudaModule.argument(cache.keys()),
           CudaModule.argument(cache.values()), CudaModule.argument(positions), CudaModule.argument(table), table.stride(0),
           CudaModule.argument(rope.cosine()), CudaModule.argument(rope.sine()), CudaModule.argument(partial),
           CudaModule.argument(counters), splits);
