@@ -13,10 +13,8 @@ import org.jspecify.annotations.Nullable;
  * memory, and its first columns while the kernel before is still at work. An MLP's gate comes with its product.
  */
 final class CudaFewRows {
-  /** From here on libtorch's products, which share the rows between more matrix units, are faster. */
-  private static final int MOST_ROWS = 16;
-  /** Rows up to which reading the bytes costs less than widening the matrix first. */
-  private static final int MOST_ROWS_OF_BYTES = 32;
+  /** For more rows libtorch's products, in which blocks share the rows, are faster, even if a matrix in bytes must be widened first. */
+  private static final int MOST_ROWS = 32;
   private static final int PACKET_BYTES = 16;
 
   private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Products of few rows", Kernel::new);
@@ -29,7 +27,7 @@ final class CudaFewRows {
     if (!bytes && Dtype.of(weight) != Dtype.BF16) return false;
     long in = x.size(-1);
     long rows = x.numel() / in;
-    return rows > 0 && rows <= (bytes ? MOST_ROWS_OF_BYTES : MOST_ROWS) && in % packet(bytes) == 0;
+    return rows > 0 && rows <= MOST_ROWS && in % packet(bytes) == 0;
   }
 
   /** Elements of the matrix that one access brings. */
@@ -85,7 +83,8 @@ final class CudaFewRows {
       int tiles = room == 32 || outs >= WIDE ? 2 : 1;
       int accesses = Math.ceilDiv(in, LANES * packet(bytes));
       int warps = Math.clamp(Integer.highestOneBit(Math.max(1, 2 * Math.ceilDiv(accesses, MOST_DEPTH) - 1)), LEAST_WARPS, MOST_WARPS);
-      int depth = Math.min(Math.ceilDiv(accesses, warps), Math.min(MOST_DEPTH, MOST_UNDER_WAY / (tiles * (gated ? 2 : 1))));
+      int underWay = Math.min(MOST_UNDER_WAY / (tiles * (gated ? 2 : 1)), MOST_ROWS * MOST_DEPTH / 2 / room);
+      int depth = Math.min(Math.ceilDiv(accesses, warps), Math.min(MOST_DEPTH, underWay));
       return new Shape(room, tiles, warps, depth, bytes, gated, result);
     }
   }

@@ -19,6 +19,10 @@ import org.bytedeco.pytorch.global.torch;
 public final class PagedAttention implements AutoCloseable {
   private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Attention of new tokens over a cache", Kernel::new);
 
+  private static final int THREADS = 256;
+  /** Where heads of sequences alone keep the GPU busy, smaller blocks are less often idle together. */
+  private static final int THREADS_OF_MANY = 128;
+
   private final Rope rope;
   private final Tensor counters;
 
@@ -45,7 +49,8 @@ public final class PagedAttention implements AutoCloseable {
     if (CpuPagedAttention.covers(packed)) return CpuPagedAttention.apply(packed, cache, positions, table, rope);
     if (!KernelText.covers(packed)) return plain(packed, cache, positions, table);
     var keys = cache.keys();
-    var kernel = KERNELS.of(new Shape(Dtype.of(packed), (int) keys.size(2), (int) keys.size(3), cache.pageTokens()));
+    int threads = packed.size(0) * keys.size(2) < Gpu.BLOCKS ? THREADS : THREADS_OF_MANY;
+    var kernel = KERNELS.of(new Shape(Dtype.of(packed), (int) keys.size(2), (int) keys.size(3), cache.pageTokens(), threads));
     return kernel == null ? plain(packed, cache, positions, table) : kernel.run(packed, cache, positions, table, rope, counters);
   }
 
@@ -76,17 +81,20 @@ public final class PagedAttention implements AutoCloseable {
     counters.close();
   }
 
-  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens) {}
+  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens, int threads) {}
+
+  /** The GPU, asked once. */
+  private static final class Gpu {
+    /** How many blocks keep it busy. */
+    static final int BLOCKS = 4 * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+  }
 
   /** {@code paged_attention.cu} for one shape. */
   private static final class Kernel {
-    private static final int THREADS = 256;
     /** The shortest stretch of tokens that is worth a block of its own. */
     private static final int SPLIT_TOKENS = 128;
-    private static final int BLOCKS_A_MULTIPROCESSOR = 4;
 
     private final Shape shape;
-    private final int blocks;
     private final CudaModule.Kernel kernel;
 
     Kernel(Shape shape) {
@@ -95,10 +103,9 @@ public final class PagedAttention implements AutoCloseable {
       int vector = KernelText.vector(shape.dtype, half);
       if (Integer.bitCount(shape.pageTokens) != 1)
         throw new KernelUnavailable("pages of " + shape.pageTokens + " tokens are no power of two");
-      blocks = BLOCKS_A_MULTIPROCESSOR * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
       kernel = KernelText
           .compile("paged_attention", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "PAGE=" + shape.pageTokens,
-              "SPLIT_TOKENS=" + SPLIT_TOKENS, "THREADS=" + THREADS)
+              "SPLIT_TOKENS=" + SPLIT_TOKENS, "THREADS=" + shape.threads)
           .kernel("paged_attention", 0);
     }
 
@@ -107,10 +114,11 @@ public final class PagedAttention implements AutoCloseable {
       var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
       if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int splits = Math.clamp(Math.ceilDiv(blocks, units), 1, most);
+      int splits = Math.clamp(Math.ceilDiv(Gpu.BLOCKS, units), 1, most);
       var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) units * splits * (shape.headWidth + 2)},
           Device.CUDA.options(Dtype.F32), null);
-      kernel.launchEarly(units * splits, THREADS, CudaModule.argument(packed), CudaModule.argument(out), CudaModule.argument(cache.keys()),
+      kernel.launchEarly(units * splits, shape.threads, CudaModule.argument(packed), CudaModule.argument(out),
+          CudaModule.argument(cache.keys()),
           CudaModule.argument(cache.values()), CudaModule.argument(positions), CudaModule.argument(table), table.stride(0),
           CudaModule.argument(rope.cosine()), CudaModule.argument(rope.sine()), CudaModule.argument(partial),
           CudaModule.argument(counters), splits);

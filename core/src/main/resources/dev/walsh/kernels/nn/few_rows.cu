@@ -31,20 +31,11 @@ static_assert(THREADS % COLUMNS == 0, "a thread has one column of what a block w
 using Out = Either<WIDE_OUT, float, Bits>::Type;
 
 // Sixteen bytes of a row.
-union Packet {
-  int4 raw;
+struct alignas(16) Packet {
   unsigned units[4];
 };
 
-// Zeros where it is not present. What is written while the kernel waits must not come through the cache for constants.
-template <bool CONSTANT>
-__device__ __forceinline__ Packet load(const void* from, bool present) {
-  const int4* at = reinterpret_cast<const int4*>(from);
-  Packet packet;
-  packet.raw = make_int4(0, 0, 0, 0);
-  if (present) packet.raw = CONSTANT ? __ldg(at) : *at;
-  return packet;
-}
+__device__ __forceinline__ Packet load(const void* from) { return *reinterpret_cast<const Packet*>(from); }
 
 // Two elements of W of a packet: those 2i and 2i + 1.
 __device__ __forceinline__ unsigned pair(const Packet& packet, int i) {
@@ -67,7 +58,7 @@ __device__ __forceinline__ void addProduct(float (&sums)[4], unsigned a0, unsign
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS) few_rows(const Bits* x, const char* weight, Out* out, int in, int stride, int outs,
+extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) few_rows(const Bits* x, const char* weight, Out* out, int in, int stride, int outs,
     int batch) {
   letNextBegin();
   __shared__ float shared[WARPS][HALVES][ROWS][COLUMNS];
@@ -84,7 +75,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) few_rows(const Bits* x, co
     }
   }
   int at = warp * STEP + lane * PACKET;
-  auto fetch = [&](int h, int t, int column) { return load<true>(row[h][t] + (long long)column / PACKET * 16, column < in); };
+  // Columns that W does not have are its last ones again; they shall be multiplied by zeros.
+  auto fetch = [&](int h, int t, int column) { return load(row[h][t] + (long long)min(column, in - PACKET) / PACKET * 16); };
   Packet w[DEPTH][HALVES][TILES];
 #pragma unroll
   for (int d = 0; d < DEPTH; d++) {
@@ -114,10 +106,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) few_rows(const Bits* x, co
     for (int d = 0; d < DEPTH; d++) {
 #pragma unroll
       for (int e = 0; e < EIGHTS; e++) {
-        int n = e * 8 + group;
+        int n = min(e * 8 + group, batch - 1);
 #pragma unroll
         for (int p = 0; p < PARTS; p++) {
-          a[d][e][p] = load<false>(x + (long long)n * in + at + d * TURN + p * 8, n < batch && at + d * TURN < in);
+          a[d][e][p] = load(x + (long long)n * in + min(at + d * TURN, in - PACKET) + p * 8);
         }
       }
     }
@@ -127,7 +119,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) few_rows(const Bits* x, co
       for (int h = 0; h < HALVES; h++) {
 #pragma unroll
         for (int t = 0; t < TILES; t++) {
-          Packet packet = w[d][h][t];
+          Packet packet = at + d * TURN < in ? w[d][h][t] : Packet{};
           w[d][h][t] = fetch(h, t, at + (d + DEPTH) * TURN);
 #pragma unroll
           for (int i = 0; i < PACKET / 4; i++) {

@@ -121,6 +121,21 @@ struct Share {
   }
 };
 
+// A lane's channels of a head, and those that they turn with.
+struct Turning {
+  Vector own[VECTORS];
+  Vector partner[VECTORS];
+
+  __device__ __forceinline__ Turning(Share share, const Bits* head) {
+#pragma unroll
+    for (int i = 0; i < VECTORS; i++) {
+      int at = share.channel(i);
+      own[i] = Vector::load(head + at);
+      partner[i] = Vector::load(head + (at < HALF ? at + HALF : at - HALF));
+    }
+  }
+};
+
 // The angles of a position for a lane's channels: by what a channel is multiplied, and by what the one that it turns with.
 struct Angles {
   float own[OWN];
@@ -140,13 +155,12 @@ struct Angles {
     }
   }
 
-  __device__ __forceinline__ void turn(Share share, const Bits* head, float (&values)[OWN]) const {
-    share.load(head, values);
+  __device__ __forceinline__ void turn(const Turning& turning, float (&values)[OWN]) const {
 #pragma unroll
     for (int i = 0; i < VECTORS; i++) {
-      int at = share.channel(i);
       float other[VECTOR];
-      Vector::load(head + (at < HALF ? at + HALF : at - HALF)).widen(other);
+      turning.own[i].widen(values + i * VECTOR);
+      turning.partner[i].widen(other);
 #pragma unroll
       for (int k = 0; k < VECTOR; k++) {
         int c = i * VECTOR + k;
@@ -224,7 +238,7 @@ struct Channel {
   }
 };
 
-extern "C" __global__ void __launch_bounds__(THREADS) paged_attention(const Bits* packed, Bits* out, Bits* keys, Bits* values,
+extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_attention(const Bits* packed, Bits* out, Bits* keys, Bits* values,
     const long long* positions, const long long* table, int tableStride, const float* cosine, const float* sine, float* partial,
     int* counters, int splits) {
   letNextBegin();
@@ -254,27 +268,26 @@ extern "C" __global__ void __launch_bounds__(THREADS) paged_attention(const Bits
 
   awaitPrevious();
   const Bits* row = packed + (long long)sequence * 3 * WIDTH + head * HEAD;
+  Turning queryOf(share, row);
+  Turning keyOf(share, row + WIDTH);
+  float value[OWN];
+  share.load(row + 2 * WIDTH, value);
   float query[OWN];
-  angles.turn(share, row, query);
+  float key[OWN];
+  angles.turn(queryOf, query);
+  angles.turn(keyOf, key);
   const float scale = 1.4426950408889634f * rsqrtf((float)HEAD);
 #pragma unroll
   for (int i = 0; i < OWN; i++) {
     query[i] *= scale;
   }
   Seen seen;
-  if (split == 0) {
-    // All groups read the new token, as it may be, and one sees it.
-    float key[OWN];
-    float value[OWN];
-    angles.turn(share, row + WIDTH, key);
-    share.load(row + 2 * WIDTH, value);
-    float score = share.dot(query, key);
-    if (group == 0) {
-      share.store(keys + slot, key);
-      share.store(values + slot, value);
-      seen.raise(score);
-      seen.add(score, value);
-    }
+  float score = share.dot(query, key);
+  if (split == 0 && group == 0) {
+    share.store(keys + slot, key);
+    share.store(values + slot, value);
+    seen.raise(score);
+    seen.add(score, value);
   }
   for (int first = begin; first < end; first += TURN) {
     if (first > begin) tokens.fetch(share, keys, values, pages, at, end);

@@ -220,12 +220,12 @@ __device__ __forceinline__ int at(const Row& row, Weight weight, double target, 
 extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* logits, const long long* rules, int stride,
     const long long* positions, unsigned char* seen, long long* ids, long long* made) {
   letNextBegin();
-  awaitPrevious();
   int b = blockIdx.x;
   long long topK = rules[stride + b];
   double temperature = __longlong_as_double(rules[2 * stride + b]);
   double topP = __longlong_as_double(rules[3 * stride + b]);
   float penalty = (float)__longlong_as_double(rules[4 * stride + b]);
+  awaitPrevious();
   seen += (long long)b * VOCABULARY;
   Row row = {logits + (long long)b * VOCABULARY, penalty == 1 ? nullptr : seen, penalty};
   // A bf16 number is the upper half of its key.
