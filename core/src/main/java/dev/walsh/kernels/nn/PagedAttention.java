@@ -19,6 +19,10 @@ import org.bytedeco.pytorch.global.torch;
 public final class PagedAttention implements AutoCloseable {
   private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Attention of new tokens over a cache", Kernel::new);
 
+  private static final int THREADS = 256;
+  /** Where heads of sequences alone keep the GPU busy, smaller blocks are less often idle together. */
+  private static final int THREADS_OF_MANY = 128;
+
   private final Rope rope;
   private final Tensor counters;
 
@@ -26,10 +30,10 @@ public final class PagedAttention implements AutoCloseable {
    * @param rope of the model
    * @param rows the most sequences of a call
    */
-  public PagedAttention(Rope rope, int rows, Device device) {
+  public PagedAttention(Rope rope, int rows, int heads, Device device) {
     this.rope = rope;
     try (var scope = Scope.withoutGradients()) {
-      counters = scope.keep(torch.zeros(new long[] {device == Device.CUDA ? rows : 0}, device.options(Dtype.I64)));
+      counters = scope.keep(torch.zeros(new long[] {device == Device.CUDA ? (long) rows * heads : 0}, device.options(Dtype.I64)));
     }
   }
 
@@ -45,7 +49,8 @@ public final class PagedAttention implements AutoCloseable {
     if (CpuPagedAttention.covers(packed)) return CpuPagedAttention.apply(packed, cache, positions, table, rope);
     if (!KernelText.covers(packed)) return plain(packed, cache, positions, table);
     var keys = cache.keys();
-    var kernel = KERNELS.of(new Shape(Dtype.of(packed), (int) keys.size(2), (int) keys.size(3), cache.pageTokens()));
+    int threads = packed.size(0) * keys.size(2) < Gpu.BLOCKS ? THREADS : THREADS_OF_MANY;
+    var kernel = KERNELS.of(new Shape(Dtype.of(packed), (int) keys.size(2), (int) keys.size(3), cache.pageTokens(), threads));
     return kernel == null ? plain(packed, cache, positions, table) : kernel.run(packed, cache, positions, table, rope, counters);
   }
 
@@ -76,49 +81,44 @@ public final class PagedAttention implements AutoCloseable {
     counters.close();
   }
 
-  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens) {}
+  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens, int threads) {}
+
+  /** The GPU, asked once. */
+  private static final class Gpu {
+    /** How many blocks keep it busy. */
+    static final int BLOCKS = 4 * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+  }
 
   /** {@code paged_attention.cu} for one shape. */
   private static final class Kernel {
-    private static final int MOST_THREADS = 1024;
-    private static final int THREADS = 384;
-    private static final int MOST_LANES = 8;
     /** The shortest stretch of tokens that is worth a block of its own. */
-    private static final int SPLIT_TOKENS = 16;
-    private static final int BLOCKS_A_MULTIPROCESSOR = 4;
+    private static final int SPLIT_TOKENS = 128;
 
     private final Shape shape;
-    private final int threads;
-    private final int blocks;
     private final CudaModule.Kernel kernel;
 
     Kernel(Shape shape) {
       this.shape = shape;
       int half = shape.headWidth / 2;
       int vector = KernelText.vector(shape.dtype, half);
-      int row = shape.heads * Math.min(MOST_LANES, Integer.lowestOneBit(shape.headWidth / vector));
-      if (row > MOST_THREADS) throw new KernelUnavailable(shape.heads + " heads exceed a block of the GPU");
       if (Integer.bitCount(shape.pageTokens) != 1)
         throw new KernelUnavailable("pages of " + shape.pageTokens + " tokens are no power of two");
-      int groups = Math.max(1, THREADS / row);
-      threads = groups * row;
-      blocks = BLOCKS_A_MULTIPROCESSOR * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
       kernel = KernelText
           .compile("paged_attention", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "PAGE=" + shape.pageTokens,
-              "SPLIT_TOKENS=" + SPLIT_TOKENS, "GROUPS=" + groups)
+              "SPLIT_TOKENS=" + SPLIT_TOKENS, "THREADS=" + shape.threads)
           .kernel("paged_attention", 0);
     }
 
     Tensor run(Tensor packed, KvLayer cache, Tensor positions, Tensor table, Rope rope, Tensor counters) {
-      int sequences = (int) packed.size(0);
-      int width = shape.heads * shape.headWidth;
-      var out = torch.empty(new long[] {sequences, width}, packed.options(), null);
-      if (sequences == 0) return out;
+      int units = (int) packed.size(0) * shape.heads;
+      var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
+      if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int splits = Math.clamp(Math.ceilDiv(blocks, sequences), 1, most);
-      var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) sequences * splits * (width + 2 * shape.heads)},
+      int splits = Math.clamp(Math.ceilDiv(Gpu.BLOCKS, units), 1, most);
+      var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) units * splits * (shape.headWidth + 2)},
           Device.CUDA.options(Dtype.F32), null);
-      kernel.launch(sequences * splits, threads, CudaModule.argument(packed), CudaModule.argument(out), CudaModule.argument(cache.keys()),
+      kernel.launchEarly(units * splits, shape.threads, CudaModule.argument(packed), CudaModule.argument(out),
+          CudaModule.argument(cache.keys()),
           CudaModule.argument(cache.values()), CudaModule.argument(positions), CudaModule.argument(table), table.stride(0),
           CudaModule.argument(rope.cosine()), CudaModule.argument(rope.sine()), CudaModule.argument(partial),
           CudaModule.argument(counters), splits);
