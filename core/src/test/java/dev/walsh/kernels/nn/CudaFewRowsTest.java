@@ -38,7 +38,8 @@ final class CudaFewRowsTest {
 
   @ParameterizedTest
   @CsvSource({"1,768,2304,false", "1,2048,768,false", "2,768,50304,false", "3,8,5,false", "8,40,7,false",
-      "5,5504,33,false", "9,768,768,false", "16,1536,100,false", "13,24,20000,false", "32,768,768,false", "1,768,2304,true", "7,2048,768,true", "20,48,20,true",
+      "5,5504,33,false", "9,768,768,false", "16,1536,100,false", "13,24,20000,false", "32,768,768,false", "1,768,2304,true",
+      "7,2048,768,true", "20,48,20,true",
       "32,96,20,true"})
   void itIsTheProduct(long rows, long in, long out, boolean bytes) {
     try (var scope = Scope.withoutGradients()) {
@@ -52,7 +53,8 @@ final class CudaFewRowsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"1,768,2048,false", "8,256,704,false", "3,1536,17,false", "16,64,33,false", "29,64,33,false", "1,768,2048,true", "20,64,33,true"})
+  @CsvSource({"1,768,2048,false", "8,256,704,false", "3,1536,17,false", "16,64,33,false", "29,64,33,false", "1,768,2048,true",
+      "20,64,33,true"})
   void soItIsWithTheGate(long rows, long in, long hidden, boolean bytes) {
     try (var scope = Scope.withoutGradients()) {
       var x = Exactly.random(Device.CUDA, Dtype.BF16, rows, in);
