@@ -21,9 +21,9 @@ import java.util.concurrent.Flow;
 import java.util.stream.Stream;
 
 /**
- * Who decodes, and how. Jlama's working memory is float32, as by default; where the weights are bf16 it rounds what it multiplies them with to
- * bf16, whatever it is told. It runs no matrices of bytes, and at a width of 768 none of 4 bits with activations in 8. Its Vector API, which is
- * the faster, computes what walsh computes; its native library, on the Zen 5 of the results, something else.
+ * Who decodes, and how. Jlama's working memory is float32, as by default; where the weights are bf16 it rounds what it multiplies them with
+ * to bf16, whatever it is told. It runs no matrices of bytes, and at a width of 768 none of 4 bits with activations in 8. Its Vector API
+ * computes what walsh computes; its native library, on the Zen 5 of the results, something else, and more slowly.
  */
 enum Contestant {
   WALSH_BF16("walsh, bf16", 2), WALSH_INT8("walsh, int8", 1), WALSH_F32("walsh, f32", 4), //
