@@ -24,7 +24,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Greedy decoding of one model at batch 1 on the CPU, by walsh from a run and by Jlama 0.8.4 from the run's export, token by token in turns.
+ * Greedy decoding of one model at batch 1 on the CPU, by walsh from a run and by Jlama 0.8.4 from the run's export, token by token in
+ * turns.
  *
  * <p>Every contestant is a process of its own, started with the flags of its own launcher, warmed up, and then asked for one text after
  * another, in turns with the others and with a copy of memory. What counts is the median time of the tokens in the middle of the text,
