@@ -19,10 +19,6 @@ import org.bytedeco.pytorch.global.torch;
 public final class PagedAttention implements AutoCloseable {
   private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Attention of new tokens over a cache", Kernel::new);
 
-  private static final int THREADS = 256;
-  /** Where heads of sequences alone keep the GPU busy, smaller blocks are less often idle together. */
-  private static final int THREADS_OF_MANY = 128;
-
   private final Rope rope;
   private final Tensor counters;
 
@@ -49,8 +45,7 @@ public final class PagedAttention implements AutoCloseable {
     if (CpuPagedAttention.covers(packed)) return CpuPagedAttention.apply(packed, cache, positions, table, rope);
     if (!KernelText.covers(packed)) return plain(packed, cache, positions, table);
     var keys = cache.keys();
-    int threads = packed.size(0) * keys.size(2) < Gpu.BLOCKS ? THREADS : THREADS_OF_MANY;
-    var kernel = KERNELS.of(new Shape(Dtype.of(packed), (int) keys.size(2), (int) keys.size(3), cache.pageTokens(), threads));
+    var kernel = KERNELS.of(Shape.of(packed, (int) keys.size(2), (int) keys.size(3), cache.pageTokens()));
     return kernel == null ? plain(packed, cache, positions, table) : kernel.run(packed, cache, positions, table, rope, counters);
   }
 
@@ -81,18 +76,43 @@ public final class PagedAttention implements AutoCloseable {
     counters.close();
   }
 
-  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens, int threads) {}
+  /**
+   * What the kernel is compiled for.
+   *
+   * @param warps that a head has: many where there are few heads of sequences, so that each reads all of a cache at once
+   * @param blockHeads heads of a block
+   */
+  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens, int warps, int blockHeads) {
+    private static final int WARP = 32;
+    private static final int MOST_WARPS = 8;
+    /** Of a block whose heads have fewer each. */
+    private static final int BLOCK_WARPS = 4;
+    /** Warps of one multiprocessor that keep its memory busy. */
+    private static final int WARPS_A_MULTIPROCESSOR = 16;
+
+    static Shape of(Tensor packed, int heads, int headWidth, int pageTokens) {
+      int busy = Gpu.MULTIPROCESSORS * WARPS_A_MULTIPROCESSOR;
+      long each = busy / Math.max(1, packed.size(0) * heads);
+      int warps = Integer.highestOneBit((int) Math.clamp(each, 1, MOST_WARPS));
+      int blockHeads = Math.min(Math.max(1, BLOCK_WARPS / warps), Integer.lowestOneBit(heads));
+      return new Shape(Dtype.of(packed), heads, headWidth, pageTokens, warps, blockHeads);
+    }
+
+    int threads() {
+      return blockHeads * warps * WARP;
+    }
+  }
 
   /** The GPU, asked once. */
   private static final class Gpu {
-    /** How many blocks keep it busy. */
-    static final int BLOCKS = 4 * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+    static final int MULTIPROCESSORS = CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
   }
 
   /** {@code paged_attention.cu} for one shape. */
   private static final class Kernel {
     /** The shortest stretch of tokens that is worth a block of its own. */
     private static final int SPLIT_TOKENS = 128;
+    private static final int BLOCKS_A_MULTIPROCESSOR = 4;
 
     private final Shape shape;
     private final CudaModule.Kernel kernel;
@@ -105,19 +125,19 @@ public final class PagedAttention implements AutoCloseable {
         throw new KernelUnavailable("pages of " + shape.pageTokens + " tokens are no power of two");
       kernel = KernelText
           .compile("paged_attention", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "PAGE=" + shape.pageTokens,
-              "SPLIT_TOKENS=" + SPLIT_TOKENS, "THREADS=" + shape.threads)
+              "SPLIT_TOKENS=" + SPLIT_TOKENS, "WARPS=" + shape.warps, "BLOCK_HEADS=" + shape.blockHeads)
           .kernel("paged_attention", 0);
     }
 
     Tensor run(Tensor packed, KvLayer cache, Tensor positions, Tensor table, Rope rope, Tensor counters) {
-      int units = (int) packed.size(0) * shape.heads;
+      int units = (int) packed.size(0) * shape.heads / shape.blockHeads;
       var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
       if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int splits = Math.clamp(Math.ceilDiv(Gpu.BLOCKS, units), 1, most);
-      var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) units * splits * (shape.headWidth + 2)},
+      int splits = Math.clamp(Math.ceilDiv(BLOCKS_A_MULTIPROCESSOR * Gpu.MULTIPROCESSORS, units), 1, most);
+      var partial = torch.empty(new long[] {splits == 1 ? 0 : packed.size(0) * shape.heads * splits * (shape.headWidth + 2L)},
           Device.CUDA.options(Dtype.F32), null);
-      kernel.launchEarly(units * splits, shape.threads, CudaModule.argument(packed), CudaModule.argument(out),
+      kernel.launchEarly(units * splits, shape.threads(), CudaModule.argument(packed), CudaModule.argument(out),
           CudaModule.argument(cache.keys()),
           CudaModule.argument(cache.values()), CudaModule.argument(positions), CudaModule.argument(table), table.stride(0),
           CudaModule.argument(rope.cosine()), CudaModule.argument(rope.sine()), CudaModule.argument(partial),

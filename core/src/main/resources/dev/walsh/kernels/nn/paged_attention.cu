@@ -9,16 +9,18 @@
 // tokens, of which each sees all earlier ones of its sequence and itself. table holds the pages of sequence b in order from b * tableStride
 // on. cosine and sine are (context, D/2).
 //
-// A head of a sequence has `splits` blocks, each with a stretch of its tokens, none shorter than SPLIT_TOKENS, so that few long sequences use
-// the whole GPU as well. Blocks that have nothing to do leave at once. Where more than one is at work, each writes what it found to partial,
-// (B, H, splits, D + 2), and the one that is done last puts the parts together, always in the same order. counters is (B, H), zero, and left so.
+// A block has BLOCK_HEADS heads of a sequence, and `splits` blocks have the same, each with a stretch of the tokens, none shorter than
+// SPLIT_TOKENS, so that few long sequences use the whole GPU as well. Blocks that have nothing to do leave at once. Where more than one is at
+// work, each writes what it found to partial, (B, H, splits, D + 2), and the one that is done last puts the parts together, always in the same
+// order. counters is (B, H / BLOCK_HEADS), zero, and left so.
 //
 // Positions, pages, angles and what the cache held before are not written by the kernels of a step, so a block that is launched early (chain.cu)
 // reads them before it waits; only `packed` comes after.
 //
-// -DELEMENT, -DVECTOR: element.cu; -DHEADS=H; -DHALF=D/2, a multiple of VECTOR; -DPAGE, a power of two; -DSPLIT_TOKENS; -DTHREADS, a multiple
-// of 32. Launch B * H * splits blocks of THREADS. The lanes of a group, the greatest power of two, 8 at most, that divides a head's vectors,
-// each own some of a head's channels, so that a group reads a token's row as it lies in memory, and groups take turns in tokens.
+// -DELEMENT, -DVECTOR: element.cu; -DHEADS=H; -DHALF=D/2, a multiple of VECTOR; -DPAGE, a power of two; -DSPLIT_TOKENS; -DWARPS that a head
+// has; -DBLOCK_HEADS, a divisor of H. Launch B * H / BLOCK_HEADS * splits blocks of BLOCK_HEADS * WARPS * 32 threads. The lanes of a group, the
+// greatest power of two, 8 at most, that divides a head's vectors, each own some of a head's channels, so that a group reads a token's row as
+// it lies in memory, and a head's groups take turns in tokens.
 #include "element.cu"
 #include "chain.cu"
 
@@ -28,8 +30,9 @@ constexpr int HEAD_VECTORS = HEAD / VECTOR;
 constexpr int LANES = HEAD_VECTORS % 8 == 0 ? 8 : HEAD_VECTORS % 4 == 0 ? 4 : HEAD_VECTORS % 2 == 0 ? 2 : 1;
 constexpr int VECTORS = HEAD_VECTORS / LANES;
 constexpr int OWN = VECTORS * VECTOR;
-constexpr int GROUPS = THREADS / LANES;
-constexpr int WARPS = THREADS / 32;
+constexpr int MEMBERS = WARPS * 32;
+constexpr int THREADS = BLOCK_HEADS * MEMBERS;
+constexpr int GROUPS = MEMBERS / LANES;
 constexpr int PARTIAL = HEAD + 2;
 constexpr unsigned ALL = 0xffffffffu;
 // Tokens of a group whose keys and values are on their way at once.
@@ -242,12 +245,13 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
     const long long* positions, const long long* table, int tableStride, const float* cosine, const float* sine, float* partial,
     int* counters, int splits) {
   letNextBegin();
-  __shared__ float shared[WARPS * PARTIAL];
+  __shared__ float shared[BLOCK_HEADS][WARPS * PARTIAL];
   __shared__ bool last;
   int unit = blockIdx.x / splits;
   int split = blockIdx.x % splits;
-  int sequence = unit / HEADS;
-  int head = unit % HEADS;
+  int sequence = unit / (HEADS / BLOCK_HEADS);
+  int head = unit % (HEADS / BLOCK_HEADS) * BLOCK_HEADS + threadIdx.x / MEMBERS;
+  int member = threadIdx.x % MEMBERS;
   int position = (int)positions[sequence];
   int parts = min(splits, max(1, (position + SPLIT_TOKENS - 1) / SPLIT_TOKENS));
   if (split >= parts) return;
@@ -255,8 +259,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   int begin = split * stretch;
   int end = min(position, begin + stretch);
 
-  Share share{(int)threadIdx.x % LANES};
-  int group = threadIdx.x / LANES;
+  Share share{member % LANES};
+  int group = member / LANES;
   const long long* pages = table + (long long)sequence * tableStride;
   keys += head * HEAD;
   values += head * HEAD;
@@ -296,8 +300,9 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   }
 
   seen.gather();
-  if (threadIdx.x % 32 < LANES) {
-    float* mine = shared + threadIdx.x / 32 * PARTIAL;
+  float* found = shared[threadIdx.x / MEMBERS];
+  if (member % 32 < LANES) {
+    float* mine = found + member / 32 * PARTIAL;
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
       mine[share.channel(i / VECTOR) + i % VECTOR] = seen.value[i];
@@ -308,13 +313,14 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
     }
   }
   __syncthreads();
-  float* all = partial + (long long)unit * splits * PARTIAL;
-  for (int c = threadIdx.x; c < HEAD; c += THREADS) {
-    Channel channel(c, WARPS, [&](int i) { return shared[i]; });
+  out += ((long long)sequence * HEADS + head) * HEAD;
+  partial += ((long long)sequence * HEADS + head) * splits * PARTIAL;
+  for (int c = member; c < HEAD; c += MEMBERS) {
+    Channel channel(c, WARPS, [&](int i) { return found[i]; });
     if (parts == 1) {
-      out[(long long)unit * HEAD + c] = ELEMENT::narrow(channel.value / channel.sum);
+      out[c] = ELEMENT::narrow(channel.value / channel.sum);
     } else {
-      float* mine = all + (long long)split * PARTIAL;
+      float* mine = partial + split * PARTIAL;
       mine[c] = channel.value;
       if (c == 0) {
         mine[HEAD] = channel.greatest;
@@ -333,8 +339,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   __syncthreads();
   if (!last) return;
   __threadfence();
-  for (int c = threadIdx.x; c < HEAD; c += THREADS) {
-    Channel channel(c, parts, [&](int i) { return __ldcg(all + i); });
-    out[(long long)unit * HEAD + c] = ELEMENT::narrow(channel.value / channel.sum);
+  for (int c = member; c < HEAD; c += MEMBERS) {
+    Channel channel(c, parts, [&](int i) { return __ldcg(partial + i); });
+    out[c] = ELEMENT::narrow(channel.value / channel.sum);
   }
 }
