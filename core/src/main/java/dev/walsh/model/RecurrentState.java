@@ -9,6 +9,8 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Upload;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
@@ -147,6 +149,13 @@ public final class RecurrentState implements DecodeState {
   }
 
   @Override
+  public void skip(int place, int tokens) {
+    int length = lengths[place] + tokens;
+    if (!reserve(place, length)) throw new IllegalStateException("there is no room for " + length + " tokens");
+    lengths[place] = length;
+  }
+
+  @Override
   public int length(int place) {
     return lengths[place];
   }
@@ -156,10 +165,10 @@ public final class RecurrentState implements DecodeState {
     return lengths.length;
   }
 
-  /** Not where a graph would leave out rows that the host finds to be empty. */
+  /** Not where attention weighs by the position itself, which the host then counts, row by row. */
   @Override
   public boolean hasFixedRows() {
-    return false;
+    return layers.values().stream().allMatch(layer -> layer.attention.stepsTogether());
   }
 
   /** @throws IllegalStateException while others are open, since a row's slot is one row's alone */
@@ -192,10 +201,11 @@ public final class RecurrentState implements DecodeState {
     private static final int ACTIVE = 1;
 
     private final int[] placeOf = new int[lengths.length];
-    // The host's copy of the positions.
+    // The host's copy of the positions, true as long as no graph counts them on: for rows that go one by one.
     private final int[] positionOf = new int[lengths.length];
     // (2,rows) int64: the positions, and 1 where there is a sequence.
     private final Tensor counts;
+    private final Upload upload = new Upload(device, 2);
 
     SlotRows() {
       Arrays.fill(placeOf, NOBODY);
@@ -206,27 +216,37 @@ public final class RecurrentState implements DecodeState {
 
     @Override
     public void enter(int row, int place) {
-      set(row, place, lengths[place]);
+      seat(row, place, lengths[place]);
+      var to = upload.memory();
+      to.setAtIndex(ValueLayout.JAVA_LONG, POSITION, lengths[place]);
+      to.setAtIndex(ValueLayout.JAVA_LONG, ACTIVE, 1);
+      try (var scope = Scope.withoutGradients()) {
+        upload.copy(0, counts.select(1, row));
+      }
+      upload.send();
     }
 
     @Override
     public void move(int from, int to) {
-      set(to, placeOf[from], positionOf[from]);
+      seat(to, placeOf[from], positionOf[from]);
+      try (var scope = Scope.withoutGradients()) {
+        counts.select(1, to).copy_(counts.select(1, from));
+      }
       leave(from);
     }
 
     @Override
     public void leave(int row) {
-      set(row, NOBODY, 0);
+      placeOf[row] = NOBODY;
+      try (var scope = Scope.withoutGradients()) {
+        counts.select(1, row).zero_();
+      }
     }
 
-    private void set(int row, int place, int position) {
+    private void seat(int row, int place, int position) {
       placeOf[row] = place;
       positionOf[row] = position;
-      if (place != NOBODY) settle(place, row);
-      try (var scope = Scope.withoutGradients()) {
-        counts.select(1, row).copy_(onDevice(position, place == NOBODY ? 0 : 1));
-      }
+      settle(place, row);
     }
 
     /** Takes a sequence to a slot, whose place takes over its own. */
@@ -244,8 +264,7 @@ public final class RecurrentState implements DecodeState {
     @Override
     public Pass pass(int rows) {
       var angles = rope.angles(positions(rows));
-      boolean full = IntStream.range(0, rows).noneMatch(row -> placeOf[row] == NOBODY);
-      var present = full ? null : counts.select(0, ACTIVE).narrow(0, 0, rows).ne(new Scalar(0)).unsqueeze(1);
+      var present = isKnownFull(rows) ? null : counts.select(0, ACTIVE).narrow(0, 0, rows).ne(new Scalar(0)).unsqueeze(1);
       return (number, packed) -> {
         var layer = layer(number);
         var heads = layer.attention.heads(packed, angles);
@@ -253,6 +272,11 @@ public final class RecurrentState implements DecodeState {
             ? layer.attention.step(heads, present, layer.state.part(0, rows, 0))
             : oneByOne(layer, heads, rows);
       };
+    }
+
+    /** Whether nothing need be masked, which the host may say only where it takes part in every step. */
+    private boolean isKnownFull(int rows) {
+      return device != Device.CUDA && IntStream.range(0, rows).noneMatch(row -> placeOf[row] == NOBODY);
     }
 
     /** Where attention weighs by the position itself, which differs from row to row. */
@@ -280,6 +304,7 @@ public final class RecurrentState implements DecodeState {
     @Override
     public void close() {
       counts.close();
+      upload.close();
       hasRows = false;
     }
   }
