@@ -3,6 +3,8 @@ package dev.walsh.model;
 import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
+import dev.walsh.kernels.hla.HlaCost;
+import dev.walsh.kernels.hla.HlaSpec;
 import dev.walsh.kernels.hla.HlaState;
 import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
@@ -20,6 +22,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -78,12 +81,26 @@ public final class RecurrentState implements DecodeState {
 
   /** The bytes that a model remembers one sequence by, in float32, whatever its length; 0 where its attention is softmax. */
   public static long bytes(ModelConfig model) {
-    long bytes = 0;
-    for (int i = 0; i < model.layers(); i++) {
-      var kind = model.attention(i);
-      if (!(kind instanceof AttentionKind.Softmax)) bytes += model.heads() * HlaAttention.spec(model, kind).stateBytes();
-    }
-    return bytes;
+    return specs(model).mapToLong(spec -> model.heads() * spec.stateBytes()).sum();
+  }
+
+  /** The operations by which a token is added to a model's sums and these are read; 0 where its attention is softmax. */
+  public static double stepFlops(ModelConfig model) {
+    return costs(model).mapToDouble(HlaCost::step).sum();
+  }
+
+  /** The operations of linear attention, but for its matrices, over a whole sequence in its cheapest form. */
+  public static double sequenceFlops(ModelConfig model, int length) {
+    return costs(model).mapToDouble(cost -> cost.forward(cost.choose(length), length)).sum();
+  }
+
+  private static Stream<HlaCost> costs(ModelConfig model) {
+    return specs(model).map(HlaCost::new);
+  }
+
+  private static Stream<HlaSpec> specs(ModelConfig model) {
+    return IntStream.range(0, model.layers()).mapToObj(model::attention).filter(kind -> !(kind instanceof AttentionKind.Softmax)).map(
+        kind -> HlaAttention.spec(model, kind));
   }
 
   @Override
