@@ -155,7 +155,7 @@ final class InferenceBench {
         Column.text("model"), Column.text("projection"), Column.text("attention"), Column.text("batch × length"),
         Column.number("median", "ms"),
         Column.number("p99", "ms"), Column.number("speed", "tokens/s"), Column.number("of floor"), Column.number("against " + first),
-        Column.number("from"), Column.number("to"), Column.number("weights"), Column.number("cache or state"), Column.number("workspace"));
+        Column.number("from"), Column.number("to"), Column.number("weights"), Column.number("state"), Column.number("workspace"));
     for (var row : rows) {
       table = table.row(Cell.of(row.model()), Cell.of(row.projection()), Cell.of(row.attention()),
           Cell.of(row.batch() + " × " + row.length()),
