@@ -57,22 +57,25 @@ final class CudaFeatures {
     bend = module.kernel("bend", 0);
   }
 
+  /** Whether there are kernels for features of x, (B,H,N,D), to be asked before these are projected. */
+  static boolean covers(Tensor x) {
+    return x.is_cuda() && Dtype.of(x) == Dtype.BF16 && x.size(3) % CHANNELS == 0 && x.numel() > 0;
+  }
+
   /**
-   * Features, (B,H,r,N) in bf16; null where there are no kernels for them.
+   * Features, (B,H,r,N) in bf16; null where the kernels cannot be had.
    *
    * @param map a pointwise one; exp only of queries
    * @param least exponent of exp
    * @param z projections, (B,H,r,N)
    * @param bias (H,r,1)
-   * @param x what was projected, (B,H,N,D)
+   * @param x what was projected, (B,H,N,D), which is {@linkplain #covers covered}
    * @param curvature (1,D) float32: half of the square of a key's length, so weighed, bends its features; null where nothing does
    * @param keys whether these are of keys; else of queries
    */
   static @Nullable Tensor of(FeatureMap map, double least, Tensor z, Tensor bias, Tensor x, @Nullable Tensor curvature, boolean keys) {
-    long width = x.size(3);
-    if (!x.is_cuda() || Dtype.of(x) != Dtype.BF16 || width % CHANNELS != 0 || z.numel() == 0) return null;
     int vector = (int) Math.min(CHANNELS, Long.lowestOneBit(z.size(3)));
-    var kernels = KERNELS.of(new Shape(Curve.of(map, least), (int) z.size(2), (int) width, vector, keys,
+    var kernels = KERNELS.of(new Shape(Curve.of(map, least), (int) z.size(2), (int) x.size(3), vector, keys,
         keys && curvature != null));
     if (kernels == null) return null;
     boolean isAligned = x.stride(3) == 1 && x.stride(0) % CHANNELS == 0 && x.stride(1) % CHANNELS == 0 && x.stride(2) % CHANNELS == 0

@@ -20,6 +20,7 @@ final class PointwiseFeatures implements FeatureLayer {
   private static final double RELU_BIAS = 1;
 
   private final FeatureMap map;
+  // Exponent of exp.
   private final double least;
   // (maps,H,r,D), of a perceptron (maps,H,2r,D)
   private final Tensor weight;
@@ -85,7 +86,7 @@ final class PointwiseFeatures implements FeatureLayer {
 
   @Override
   public @Nullable Tensor fused(int which, Tensor x, boolean keys) {
-    if (isLogarithmic() && keys) return null;
+    if (!CudaFeatures.covers(x) || isLogarithmic() && keys) return null;
     return CudaFeatures.of(map, least, projected(which, x), bias.select(0, which), x, curvature, keys);
   }
 

@@ -14,9 +14,11 @@
 //
 // z, out and their gradients are (B, H, RANK, tokens), bias (H, RANK), x (B, H, tokens, WIDTH) by its strides, in elements, all bf16; curvature (WIDTH),
 // scales and dHalf, the gradient of h, (B, H, tokens) float32. A scale of queries is a constant, and so are x and curvature not read, nor dHalf written,
-// for them, or for keys that are not bent. bend makes of the gradient of h its share of that of x, (B, H, tokens, WIDTH), of so many rows. Arithmetic is float32, rounded once.
+// for them, or for keys that are not bent. bend makes of the gradient of h its share of that of x, (B, H, tokens, WIDTH), of so many rows.
+// Arithmetic is float32, rounded once.
 //
-// -DMAP: 0 for softplus, 1 for ReLU, 2 for exp; -DBOUND, a float; -DKEYS: 1 or 0; -DBENT: 1 or 0, and 0 but for keys; -DRANK; -DWIDTH and all strides of x multiples of 4; -DVECTOR, a power of two, 4 at most, that divides tokens; -DTHREADS. Launch
+// -DMAP: 0 for softplus, 1 for ReLU, 2 for exp; -DBOUND, a float; -DKEYS: 1 or 0; -DBENT: 1 or 0, and 0 but for keys; -DRANK; -DWIDTH and all strides
+// of x multiples of 4; -DVECTOR, a power of two, 4 at most, that divides tokens; -DTHREADS. Launch
 // B * H * ceil(tokens / (THREADS * VECTOR)) blocks, of bend ceil(B * H * tokens * WIDTH / 4 / THREADS).
 #include "tensor_cores.cu"
 
