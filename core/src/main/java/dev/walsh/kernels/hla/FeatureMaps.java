@@ -133,6 +133,11 @@ final class FeatureMaps {
     return new Keys(features, decay == null ? null : decay.mul(new Scalar(keyPower())).exp(), scales);
   }
 
+  /** The least logarithm of a feature of exp, whose greatest is 1. */
+  static double leastLogarithm(int factors) {
+    return -RANGE / factors;
+  }
+
   /** How many factors a map of keys serves. */
   private int keyPower() {
     return factors / ofKeys.size();
@@ -140,6 +145,6 @@ final class FeatureMaps {
 
   /** Not above 1 either: a masked key may exceed the greatest of the others. */
   private Tensor exp(Tensor scaledLogarithms) {
-    return scaledLogarithms.clamp(new ScalarOptional(new Scalar(-RANGE / factors)), new ScalarOptional(new Scalar(0))).exp();
+    return scaledLogarithms.clamp(new ScalarOptional(new Scalar(leastLogarithm(factors))), new ScalarOptional(new Scalar(0))).exp();
   }
 }

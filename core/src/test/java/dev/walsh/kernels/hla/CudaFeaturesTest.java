@@ -1,6 +1,8 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.kernels.hla.FeatureMap.Exp;
 import dev.walsh.kernels.hla.FeatureMap.Perceptron;
+import dev.walsh.kernels.hla.FeatureMap.Relu;
 import dev.walsh.kernels.hla.FeatureMap.Softplus;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -10,10 +12,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -34,7 +38,9 @@ final class CudaFeaturesTest {
   @ParameterizedTest
   @CsvSource({"64,128,1000,true", "64,128,1000,false", "16,64,63,true", "33,96,130,false", "256,128,8,true", "32,128,1,true"})
   void agreeWithOperators(int rank, int width, long n, boolean keys) {
-    for (FeatureMap map : List.of(new Softplus(rank), new Perceptron(rank))) {
+    var maps = new ArrayList<FeatureMap>(List.of(new Softplus(rank), new Perceptron(rank), new Relu(rank, 1e-3)));
+    if (!keys) maps.add(new Exp(rank));
+    for (var map : maps) {
       try (var scope = Scope.open()) {
         torch.manual_seed(7);
         var weights = new Weights(Device.CUDA, Dtype.BF16, 5);
@@ -44,7 +50,11 @@ final class CudaFeaturesTest {
         var packed = torch.randn(new long[] {BATCH, n, 3, HEADS, width}, Device.CUDA.options(Dtype.BF16)).set_requires_grad(true);
         var x = packed.select(2, 1).transpose(1, 2);
         var plain = layer.apply(1, x, 0);
-        if (!keys) plain = plain.div(plain.detach().mean(2).unsqueeze(2));
+        if (map instanceof Exp) {
+          plain = plain.sub(plain.detach().amax(new long[] {2}, true)).exp();
+        } else if (!keys) {
+          plain = plain.div(plain.detach().mean(2).unsqueeze(2));
+        }
         var fused = Objects.requireNonNull(layer.fused(1, x, keys), "the GPU runs the kernels");
         // The scale of a query changes no output, so no upstream gradient has a part along its features.
         var upstream = torch.randn_like(plain);
@@ -55,6 +65,25 @@ final class CudaFeaturesTest {
         var found = gradients(fused, packed, weights, upstream.to(Dtype.BF16.scalarType()));
         for (int i = 0; i < expected.size(); i++) assertClose(map + ", gradient " + i, found.get(i), expected.get(i));
       }
+    }
+  }
+
+  /** Features far below the greatest are all as great, and have no gradient. */
+  @Test
+  void exponentsHaveAFloor() {
+    try (var scope = Scope.open()) {
+      var weights = new Weights(Device.CUDA, Dtype.BF16, 5);
+      var map = new Exp(16);
+      var layer = new PointwiseFeatures(HlaSpec.of(HEADS, 32, true, List.of(map, map)), map, 2,
+          FeatureInit.untied(HlaSpec.of(HEADS, 32, true,
+              List.of(map, map)), 0),
+          weights.at("map"));
+      var x = torch.randn(new long[] {BATCH, HEADS, 40, 32}, Device.CUDA.options(Dtype.BF16)).mul(new Scalar(60));
+      var logarithms = layer.apply(0, x, 0);
+      var expected = logarithms.sub(logarithms.amax(new long[] {2}, true)).clamp_min(new Scalar(-40)).exp();
+      assertThat(expected.min().item_double()).as("some are at the floor").isLessThan(1e-17);
+      var found = Objects.requireNonNull(layer.fused(0, x, false), "the GPU runs the kernels");
+      assertClose("features", found.detach(), expected.detach());
     }
   }
 
