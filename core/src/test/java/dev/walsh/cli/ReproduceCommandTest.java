@@ -61,7 +61,7 @@ final class ReproduceCommandTest {
   void figures6And7SayWhereDenseIsFaster() throws Exception {
     write("prefill.json", Kind.PREFILL, "full", row("757M", "dense", 8, 32, 1, 0), row("757M", "hadamard", 8, 32, 1.01, 0.02),
         row("757M", "dense", 1024, 32, 1, 0), row("757M", "hadamard", 1024, 32, 1.06, 0.01));
-    assertThat(reproduce("fig6")).contains("31 of 33 cells were not measured", "here 1 of 2 intervals reach that range",
+    assertThat(reproduce("fig6")).contains("31 of 33 cells were not measured", "here 1 of 2 reach that range",
         "at 8 × 32 the paper has 0.93");
     assertThat(folder.resolve("out/reproduce.html")).content().contains("data-value=\"1.06\"", "class=\"above\"", "class=\"none\"");
     assertThat(folder.resolve("out/figures")).isDirectoryContaining("glob:**/figure-6-prefill-of-757m.svg");

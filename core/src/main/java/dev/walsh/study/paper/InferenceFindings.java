@@ -44,10 +44,11 @@ final class InferenceFindings {
     if (pairs.isEmpty()) return text;
     long faster = pairs.stream().filter(pair -> pair.sign() > 0).count();
     long slower = pairs.stream().filter(pair -> pair.sign() < 0).count();
-    return text.then("Of " + pairs.size() + " measured, Hadamard is faster in " + faster + " and slower in " + slower + "; in "
-        + (pairs.size() - faster - slower) + " the 95% interval holds 1. The speed-up has a median of ").then(ratio(
-            median(pairs,
-                Pair::speedup)))
+    long told = pairs.stream().filter(Pair::hasInterval).count();
+    text = text.then("Of " + pairs.size() + " measured, Hadamard is faster in " + faster + " and slower in " + slower + "; in "
+        + (told - faster - slower) + " the 95% interval holds 1");
+    if (told < pairs.size()) text = text.then(", and " + (pairs.size() - told) + " had too few rounds for one");
+    return text.then(". The speed-up has a median of ").then(ratio(median(pairs, Pair::speedup)))
         .then(" and lies between ").then(ratio(pairs.stream().mapToDouble(Pair::speedup).min().orElseThrow())).then(
             " and ")
         .then(ratio(pairs.stream().mapToDouble(Pair::speedup).max().orElseThrow())).then("; the floors alone would give ")
@@ -114,8 +115,8 @@ final class InferenceFindings {
     var text = tally(Kind.PREFILL, pairs, cells.size()).then("In the paper Hadamard is ").then(ratio(flat.getFirst())).then(" to ").then(
         ratio(flat.getLast())).then(" times as fast but for " + published.prefill().outliers().size() + " cells in which it is slower");
     if (pairs.isEmpty()) return text.then(".");
-    long reached = pairs.stream().filter(pair -> pair.hadamard().speedup_high() >= flat.getFirst()).count();
-    text = text.then("; here " + reached + " of " + pairs.size() + " intervals reach that range");
+    long reached = pairs.stream().filter(pair -> pair.highest() >= flat.getFirst()).count();
+    text = text.then("; here " + reached + " of " + pairs.size() + " reach that range");
     for (var outlier : published.prefill().outliers()) {
       var pair = measured.find(Kind.PREFILL, grid.model(), new Shape(outlier.batch(), outlier.length()));
       if (pair == null) continue;

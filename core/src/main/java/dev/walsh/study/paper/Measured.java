@@ -33,6 +33,15 @@ public record Measured(List<InferenceResult> results, String from) {
       return hadamard.speedup();
     }
 
+    boolean hasInterval() {
+      return !Double.isNaN(hadamard.speedup_low());
+    }
+
+    /** The upper end of the speed-up's interval; the speed-up itself where there is none. */
+    double highest() {
+      return hasInterval() ? hadamard.speedup_high() : speedup();
+    }
+
     /** 1 where Hadamard is faster, −1 where dense is, 0 where the interval does not tell. */
     int sign() {
       return hadamard.speedup_low() > 1 ? 1 : hadamard.speedup_high() < 1 ? -1 : 0;
