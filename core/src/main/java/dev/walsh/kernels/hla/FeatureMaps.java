@@ -62,6 +62,8 @@ final class FeatureMaps {
 
   /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored. */
   List<Tensor> queries(Tensor q, long position) {
+    var together = together(ofQueries, q, false);
+    if (together != null) return together;
     return ofQueries.stream().map(use -> query(use, q, position)).toList();
   }
 
@@ -71,6 +73,17 @@ final class FeatureMaps {
     try (var scope = Scope.open()) {
       return scope.escape(scaled(use.layer, use.apply(q, position)));
     }
+  }
+
+  /** All maps of a side by one kernel, where no gradient is wanted; null where there is none. */
+  private @Nullable List<Tensor> together(List<Use> uses, Tensor x, boolean keys) {
+    var maps = new ArrayList<CudaProjection.Map>();
+    for (var use : uses) {
+      var map = canFuse ? use.layer.projection(use.which) : null;
+      if (map == null) return null;
+      maps.add(map);
+    }
+    return CudaProjection.of(maps, x, keys);
   }
 
   /** By a kernel of its own, whose gradient lives in the scope that is open, as it must be until backward; null where there is none. */
@@ -102,7 +115,10 @@ final class FeatureMaps {
    */
   Keys keys(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
     var fused = new ArrayList<@Nullable Tensor>();
-    for (var use : ofKeys) fused.add(fused(use, k, true));
+    var together = together(ofKeys, k, true);
+    if (together != null) fused.addAll(together);
+    else
+      for (var use : ofKeys) fused.add(fused(use, k, true));
     try (var scope = Scope.open()) {
       var keys = made(k, fused, mask, position, chunk, before);
       keys.features.forEach(scope::escape);

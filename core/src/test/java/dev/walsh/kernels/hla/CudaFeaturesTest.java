@@ -7,8 +7,10 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -54,6 +56,26 @@ final class CudaFeaturesTest {
         var expected = gradients(plain, packed, weights, upstream);
         var found = gradients(fused, packed, weights, upstream.to(Dtype.BF16.scalarType()));
         for (int i = 0; i < expected.size(); i++) assertClose(map + ", gradient " + i, found.get(i), expected.get(i));
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"2,32,128,1000,true", "2,32,128,1000,false", "1,64,64,130,true", "3,16,96,8,false", "2,16,64,2,true", "2,64,128,126,false"})
+  void allAtOnceTheyAreTheSame(int factors, int rank, int width, long n, boolean keys) {
+    try (var scope = Scope.withoutGradients()) {
+      torch.manual_seed(7);
+      var spec = HlaSpec.of(HEADS, width, true, Collections.nCopies(factors, new Softplus(rank)));
+      var weights = new Weights(Device.CUDA, Dtype.BF16, 5);
+      var layers = IntStream.range(0, factors)
+          .mapToObj(i -> new PointwiseFeatures(spec, new Softplus(rank), 2, FeatureInit.untied(spec, i), weights.at("map." + i))).toList();
+      var packed = torch.randn(new long[] {BATCH, n, 3, HEADS, width}, Device.CUDA.options(Dtype.BF16));
+      var x = packed.select(2, 1).transpose(1, 2);
+      var maps = layers.stream().map(layer -> Objects.requireNonNull(layer.projection(1))).toList();
+      var together = Objects.requireNonNull(CudaProjection.of(maps, x, keys), "the GPU runs the kernel");
+      for (int i = 0; i < factors; i++) {
+        var plain = layers.get(i).apply(1, x, 0);
+        assertClose("factor " + i, together.get(i), keys ? plain : plain.div(plain.mean(2).unsqueeze(2)));
       }
     }
   }
