@@ -1,5 +1,4 @@
-// All softplus features of tokens in one pass over the tokens, where no gradient is wanted: with u = W x + bias, softplus(u) times the scale that
-// features.cu gives a token.
+// All softplus features of tokens in one pass over the tokens: with u = W x + bias, softplus(u) times the scale that features.cu gives a token.
 //
 //   project(const Bits* x, const Bits* weight, const Bits* bias, const float* curvature, Bits* out0, Bits* out1, Bits* out2, int tokens,
 //           int heads, long long batchStride, long long headStride, long long tokenStride)
@@ -8,39 +7,17 @@
 // float32; each of the MAPS out is (B, H, RANK, tokens) bf16. tokens is a multiple of 2. Products are of bf16, all other arithmetic is float32,
 // rounded once.
 //
-// -DKEYS: 1 or 0; -DMAPS, 3 at most; -DRANK and -DWIDTH, multiples of 16; all strides of x are multiples of 8; -DWARPS of a block, each of which
-// has TOKENS / WARPS = 32 tokens. Launch B * H * ceil(tokens / (32 * WARPS)) blocks of 32 * WARPS threads.
-#include "tensor_cores.cu"
+// -DKEYS: 1 or 0; -DMAPS, 3 at most; -DRANK, a multiple of 16, or of 8 where there are two maps; -DWIDTH, a multiple of 16; all strides of x are
+// multiples of 8; -DWARPS of a block, each of which has 32 tokens. Launch B * H * ceil(tokens / (32 * WARPS)) blocks of 32 * WARPS threads.
+#include "projection.cu"
 
-constexpr int THREADS = WARP * WARPS;
-constexpr int OWN = 32;
-constexpr int TOKENS = OWN * WARPS;
-constexpr int STRIDE = WIDTH + PAD;
-constexpr int DOWN = RANK / 16;
+// Maps whose features fill tiles of 16.
+constexpr int TOGETHER = RANK % 16 == 0 ? 1 : 2;
+constexpr int EIGHTS = RANK / 8;
+constexpr int DOWN = TOGETHER * RANK / 16;
 constexpr int ACROSS = OWN / 8;
-// No row of positive features is without weight, but all of one may round to zero.
-constexpr float TINY = 1e-30f;
-static_assert(RANK % 16 == 0 && WIDTH % 16 == 0);
 
-extern "C" __device__ const int projectBytes = (TOKENS + MAPS * RANK) * STRIDE * sizeof(Bits);
-
-__device__ __forceinline__ float softplus(float u) { return u > 20 ? u : log1pf(__expf(u)); }
-
-// Half of the squares of a token's channels, so weighed.
-__device__ __forceinline__ float bend(const Bits* token, const float* curvature) {
-  float sum = 0;
-#pragma unroll 4
-  for (int c = 0; c < WIDTH; c += 8) {
-    uint4 eight = *reinterpret_cast<const uint4*>(token + c);
-    float4 by = *reinterpret_cast<const float4*>(curvature + c);
-    float4 on = *reinterpret_cast<const float4*>(curvature + c + 4);
-    sum += low(eight.x) * low(eight.x) * by.x + high(eight.x) * high(eight.x) * by.y;
-    sum += low(eight.y) * low(eight.y) * by.z + high(eight.y) * high(eight.y) * by.w;
-    sum += low(eight.z) * low(eight.z) * on.x + high(eight.z) * high(eight.z) * on.y;
-    sum += low(eight.w) * low(eight.w) * on.z + high(eight.w) * high(eight.w) * on.w;
-  }
-  return 0.5f * sum;
-}
+extern "C" __device__ const int projectBytes = (TOKENS + ROWS) * STRIDE * sizeof(Bits);
 
 extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, const Bits* weight, const Bits* bias, const float* curvature,
     Bits* out0, Bits* out1, Bits* out2, int tokens, int heads, long long batchStride, long long headStride, long long tokenStride) {
@@ -52,10 +29,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
   int first = (int)(blockIdx.x % blocks) * TOKENS;
   int head = (int)(group % heads);
   x += group / heads * batchStride + head * headStride + first * tokenStride;
-  weight += (long long)head * MAPS * RANK * WIDTH;
-  bias += head * MAPS * RANK;
+  bias += head * ROWS;
   fetchTile<TOKENS, WIDTH, THREADS>(tile, x, tokenStride, tokens - first, WIDTH);
-  fetchTile<MAPS * RANK, WIDTH, THREADS>(matrices, weight, WIDTH, MAPS * RANK, WIDTH);
+  fetchTile<ROWS, WIDTH, THREADS>(matrices, weight + (long long)head * ROWS * WIDTH, WIDTH, ROWS, WIDTH);
   commit();
   settle<0>();
   __syncthreads();
@@ -65,7 +41,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
   int row = lane() / 4;
   int column = lane() % 4 * 2;
 #pragma unroll 1
-  for (int map = 0; map < MAPS; map++) {
+  for (int map = 0; map < MAPS; map += TOGETHER) {
+    // Rows 8 apart, so that a half of a thread's sums is of one map.
     float u[DOWN][ACROSS][4];
 #pragma unroll
     for (int i = 0; i < DOWN; i++) {
@@ -89,39 +66,42 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
         for (int j = 0; j < ACROSS; j++) addProduct(u[i][j], a, b[j / 2].r[j % 2 * 2], b[j / 2].r[j % 2 * 2 + 1]);
       }
     }
+    float bent[TOGETHER];
 #pragma unroll
-    for (int i = 0; i < DOWN; i++) {
+    for (int m = 0; m < TOGETHER; m++) bent[m] = KEYS ? bend(own + lane() * STRIDE, curvature + (map + m) * WIDTH) : 0;
 #pragma unroll
-      for (int j = 0; j < ACROSS; j++) {
+    for (int j = 0; j < ACROSS; j++) {
+#pragma unroll
+      for (int i = 0; i < DOWN; i++) {
 #pragma unroll
         for (int e = 0; e < 4; e++) u[i][j][e] = softplus(u[i][j][e]);
       }
-    }
-    float bent = KEYS ? bend(own + lane() * STRIDE, curvature + map * WIDTH) : 0;
-    Bits* out = (map == 0 ? out0 : map == 1 ? out1 : out2) + group * RANK * tokens;
+      float scale[TOGETHER][2];
 #pragma unroll
-    for (int j = 0; j < ACROSS; j++) {
-      float scale[2];
+      for (int m = 0; m < TOGETHER; m++) {
 #pragma unroll
-      for (int e = 0; e < 2; e++) {
-        if constexpr (KEYS) {
-          scale[e] = 1 / (1 + __shfl_sync(0xffffffffu, bent, j * 8 + column + e));
-        } else {
-          float sum = 0;
+        for (int e = 0; e < 2; e++) {
+          if constexpr (KEYS) {
+            scale[m][e] = 1 / (1 + __shfl_sync(0xffffffffu, bent[m], j * 8 + column + e));
+          } else {
+            float sum = 0;
 #pragma unroll
-          for (int i = 0; i < DOWN; i++) sum += u[i][j][e] + u[i][j][e + 2];
+            for (int eight = m * EIGHTS; eight < (m + 1) * EIGHTS; eight++) sum += u[eight / 2][j][eight % 2 * 2 + e];
 #pragma unroll
-          for (int distance = 4; distance < WARP; distance *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
-          scale[e] = 1 / fmaxf(sum / RANK, TINY);
+            for (int distance = 4; distance < WARP; distance *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+            scale[m][e] = 1 / fmaxf(sum / RANK, TINY);
+          }
         }
       }
       int token = first + mine + j * 8 + column;
       if (token >= tokens) continue;
 #pragma unroll
-      for (int i = 0; i < DOWN; i++) {
-        Bits* to = out + (long long)(i * 16 + row) * tokens + token;
-        *reinterpret_cast<unsigned*>(to) = pack(u[i][j][0] * scale[0], u[i][j][1] * scale[1]);
-        *reinterpret_cast<unsigned*>(to + 8LL * tokens) = pack(u[i][j][2] * scale[0], u[i][j][3] * scale[1]);
+      for (int eight = 0; eight < TOGETHER * EIGHTS; eight++) {
+        int m = eight / EIGHTS;
+        Bits* out = map + m == 0 ? out0 : map + m == 1 ? out1 : out2;
+        const float* two = u[eight / 2][j] + eight % 2 * 2;
+        Bits* to = out + (group * RANK + eight % EIGHTS * 8 + row) * tokens + token;
+        *reinterpret_cast<unsigned*>(to) = pack(two[0] * scale[m][0], two[1] * scale[m][1]);
       }
     }
   }
