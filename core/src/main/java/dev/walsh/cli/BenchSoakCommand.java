@@ -10,8 +10,10 @@ import dev.walsh.report.Cell;
 import dev.walsh.report.Column;
 import dev.walsh.report.Format;
 import dev.walsh.report.Table;
+import dev.walsh.tensor.Device;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -21,7 +23,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /** {@code walsh bench soak}: thousands of requests with random cancellations, and what they leave behind. */
-@Command(name = "soak", description = "Thousands of requests with random cancellations through one generator: fails where a page of the cache is left behind, and shows the memory before and after.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
+@Command(name = "soak", description = "Thousands of requests with random cancellations through one generator: fails where a page of the cache is left behind, and shows the memory after each tenth of them.", mixinStandardHelpOptions = true, sortOptions = false, footer = {
     "", "Examples:", "  walsh bench soak --device cpu", "  walsh bench soak --model 124M --requests 10000 --batch 64"})
 public final class BenchSoakCommand implements Callable<Integer> {
   private static final int CONTEXT = 128;
@@ -63,15 +65,13 @@ public final class BenchSoakCommand implements Callable<Integer> {
       outcome = Soak.run(subjects.subjects().getFirst().model(), batch, requests, seed, true);
     }
     if (outcome.leakedBytes() != 0) throw new IllegalStateException(outcome.leakedBytes() + " bytes of the cache were left behind");
-    var table = Table.of("", Column.text("requests"), Column.number("cancelled"), Column.number("tokens"), Column.number("time"), Column
-        .number("process, before"), Column.number("after"), Column.number("GPU, before"), Column.number("after")).row(Cell.of(
-            outcome
-                .requests(),
-            Format.PLAIN), Cell.of(Integer.toString(outcome.cancelled())), Cell.of(outcome.tokens(), Format.COUNT),
-            Cell.of(outcome
-                .seconds(), Format.SECONDS),
-            Cell.of(outcome.residentBefore(), Format.BYTES), Cell.of(outcome.residentAfter(), Format.BYTES),
-            Cell.of(outcome.deviceBefore(), Format.BYTES), Cell.of(outcome.deviceAfter(), Format.BYTES));
+    var table = Table.of(String.format(Locale.ROOT, "%,d requests, %,d of them cancelled, %,d tokens in %s; nothing left behind", requests,
+        outcome.cancelled(), outcome.tokens(), Format.SECONDS.text(outcome.seconds())), Column.number("requests so far"),
+        Column.number("process"), Column.number("GPU"));
+    for (var memory : outcome.memory()) {
+      table = table.row(Cell.of(Integer.toString(memory.requests())), Cell.of(memory.residentBytes(), Format.BYTES),
+          device == Device.CPU ? Cell.none() : Cell.of(memory.deviceBytes(), Format.BYTES));
+    }
     var line = new Line("soak", model, dtype.toString(), outcome, Stamp.now(Hardware.probe().banner(device.toString()), spec.root()
         .commandLine().getParseResult().originalArgs()));
     var to = spec.commandLine().getOut();

@@ -40,7 +40,7 @@ import picocli.CommandLine.Spec;
         + " takes a study that has run. table3 and fig5 to fig8 come from what 'walsh bench decode' and 'walsh bench prefill' wrote into"
         + " --results; --scale smoke without it measures small models now.",
     "", "Examples:", "  walsh reproduce all --scale smoke", "  walsh reproduce table2", "  walsh reproduce fig6 --results results/h100",
-    "  walsh reproduce table4 --study runs/paper",
+    "  walsh reproduce table4 --study results/study",
     "  walsh reproduce fig4 --scale small --data data --tasks-dir tasks"})
 public final class ReproduceCommand implements Callable<Integer> {
   private static final int INTERRUPTED = 130;

@@ -48,7 +48,11 @@ record StudyJob(StudyPlan plan, byte[] text, Path base, @Nullable Path data, @Nu
   private List<Task> tasks(List<Cell> cells) {
     var names = cells.stream().flatMap(cell -> cell.group().tasksOrNone().stream()).distinct().toList();
     if (names.isEmpty()) return List.of();
-    return Tasks.open(tasksFolder == null ? Tasks.folder() : tasksFolder, names);
+    try {
+      return Tasks.open(tasksFolder == null ? Tasks.folder() : tasksFolder, names);
+    } catch (UserError e) {
+      throw new UserError("The plan's tasks: " + e.getMessage(), e);
+    }
   }
 
   private Corpora corpora(Texts texts, PrintWriter say) throws InterruptedException {

@@ -2,6 +2,7 @@ package dev.walsh.config;
 
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.List;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -19,8 +20,36 @@ public final class JsonMistake {
     return place.isEmpty() ? complaint(e) : place + ": " + complaint(e);
   }
 
+  /** The same, with the line on which the field begins, where the parser noticed only at its end, or says none. */
+  public static String of(JacksonException e, byte[] text) {
+    var location = e.getLocation();
+    boolean isLate = e.getCause() instanceof UserError || location == null || location.getLineNr() < 0;
+    int line = isLate && !e.getPath().isEmpty() ? beginning(e.getPath(), text) : 0;
+    return line == 0 ? of(e) : "line " + line + ", " + field(e) + ": " + complaint(e);
+  }
+
+  /** The line of a field or an element, counted from 1; 0 if the text has no such place. */
+  private static int beginning(List<JacksonException.Reference> path, byte[] text) {
+    var pointer = path.stream().map(step -> "/" + (step.getIndex() >= 0 ? step.getIndex() : step.getPropertyName()))
+        .collect(Collectors.joining());
+    try (var parser = Json.LINE.createParser(text)) {
+      while (parser.nextToken() != null) {
+        if (parser.streamReadContext().pathAsPointer().toString().equals(pointer)) return parser.currentTokenLocation().getLineNr();
+      }
+    } catch (JacksonException broken) {
+      return 0;
+    }
+    return 0;
+  }
+
   private static String place(JacksonException e) {
     var location = e.getLocation();
+    var field = field(e);
+    var line = location == null || location.getLineNr() < 0 ? "" : "line " + location.getLineNr();
+    return field.isEmpty() ? line : line.isEmpty() ? field : line + ", " + field;
+  }
+
+  private static String field(JacksonException e) {
     var field = new StringBuilder();
     for (var step : e.getPath()) {
       if (step.getIndex() >= 0) {
@@ -29,8 +58,7 @@ public final class JsonMistake {
         field.append(field.isEmpty() ? "" : ".").append(step.getPropertyName());
       }
     }
-    var line = location == null || location.getLineNr() < 0 ? "" : "line " + location.getLineNr();
-    return field.isEmpty() ? line : line.isEmpty() ? field.toString() : line + ", " + field;
+    return field.toString();
   }
 
   private static String complaint(JacksonException e) {

@@ -3,6 +3,7 @@ package dev.walsh.generate;
 import dev.walsh.model.Gpt;
 import dev.walsh.model.KvCache;
 import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import org.bytedeco.javacpp.Pointer;
 
@@ -12,8 +13,8 @@ import org.bytedeco.javacpp.Pointer;
 public final class Soak {
   private static final int CHUNK = 64;
   private static final int QUEUE = 256;
-  /** The share of requests before the first count of memory: by then every size of batch has been prepared. */
-  private static final int WARM_UP = 10;
+  /** How often memory is counted; by the first time every size of batch has been prepared. */
+  private static final int COUNTS = 10;
   private static final int MOST_TOKENS = 40;
   /** Hundredths of a second that pages may take to come back. */
   private static final int PATIENCE = 200;
@@ -24,16 +25,19 @@ public final class Soak {
   /**
    * What a soak came to.
    *
-   * @param requests all of them, those before the first count included
-   * @param cancelled those that ended by it
+   * @param cancelled requests that ended by it
    * @param leakedBytes that the cache still gives to sequences although all have ended; 0 unless something is wrong
-   * @param residentBefore bytes of the process at the first count
-   * @param residentAfter and at the end
-   * @param deviceBefore bytes of the GPU in use at the first count; 0 on the CPU
-   * @param deviceAfter and at the end
+   * @param memory after each tenth of the requests
    */
-  public record Outcome(int requests, int cancelled, long tokens, double seconds, long leakedBytes, long residentBefore, long residentAfter,
-      long deviceBefore, long deviceAfter) {}
+  public record Outcome(int requests, int cancelled, long tokens, double seconds, long leakedBytes, List<Memory> memory) {}
+
+  /**
+   * What is held after so many requests.
+   *
+   * @param residentBytes of the process
+   * @param deviceBytes of the GPU in use; 0 on the CPU
+   */
+  public record Memory(int requests, long residentBytes, long deviceBytes) {}
 
   /**
    * Asks and cancels.
@@ -50,16 +54,17 @@ public final class Soak {
         var generator = new Generator(model, cache, CHUNK, QUEUE, graphs)) {
       var random = new Random(seed);
       var count = new Count();
-      int first = requests / WARM_UP;
-      ask(model, generator, first, random, count);
-      long resident = resident();
-      long device = model.device().bytesInUse();
-      ask(model, generator, requests - first, random, count);
+      var memory = new ArrayList<Memory>();
+      for (int i = 0; i < COUNTS; i++) {
+        int asked = requests * i / COUNTS;
+        int next = requests * (i + 1) / COUNTS;
+        ask(model, generator, next - asked, random, count);
+        memory.add(new Memory(next, resident(), model.device().bytesInUse()));
+      }
       double seconds = (System.nanoTime() - start) * 1e-9;
       // A text's end is told before its pages are given back.
       for (int i = 0; i < PATIENCE && cache.bytesInUse() != 0; i++) Thread.sleep(10);
-      return new Outcome(requests, count.cancelled, count.tokens, seconds, cache.bytesInUse(), resident, resident(), device, model.device()
-          .bytesInUse());
+      return new Outcome(requests, count.cancelled, count.tokens, seconds, cache.bytesInUse(), memory);
     }
   }
 

@@ -10,6 +10,7 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import java.util.Arrays;
 import java.util.List;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -42,7 +43,7 @@ final class CudaJoin implements FusedJoin {
     try (var scope = Scope.withoutGradients()) {
       xOut = scope.escape(torch.empty_like(rows));
       n = scope.escape(torch.empty_like(rows));
-      kernels.forward(count(rows), from, rows, alpha, beta, gain, xOut, n, ModelConfig.NORM_EPSILON);
+      kernels.forward(count(rows), from, rows, alpha, beta, gain, xOut, n, ModelConfig.NORM_EPSILON, !GradMode.is_enabled());
     }
     if (CustomGradient.isWanted(y, x, alpha, beta, gain)) {
       CustomGradient.attach(List.of(y, x, alpha, beta, gain), List.of(xOut, n), given -> {

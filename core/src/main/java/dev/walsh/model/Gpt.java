@@ -168,9 +168,9 @@ public final class Gpt {
     return cudaNorm == null ? Norm.join(x, gain) : cudaNorm.norm(x, gain);
   }
 
-  /** hidden: (…,C) -> (…,V), with the padding of the vocabulary. */
+  /** hidden: (…,C) -> (…,V), with the padding of the vocabulary; in float32 where {@link Linear#wide} has them so. */
   public Tensor logits(Tensor hidden) {
-    return kernels == Kernels.PLAIN ? Linear.plain(hidden, embedding) : Linear.apply(hidden, embedding);
+    return kernels == Kernels.PLAIN ? Linear.plain(hidden, embedding) : Linear.wide(hidden, embedding);
   }
 
   /** The mean cross-entropy in nats a token. ids, targets: (B,T) int64 -> scalar, float32 or wider. */

@@ -192,7 +192,7 @@ public final class KvCache implements DecodeState {
     private static final int ACTIVE = 1;
 
     private final int tablePages = Math.ceilDiv(config.context(), PAGE_TOKENS);
-    private final PagedAttention attention = new PagedAttention(rope, lengths.length, device);
+    private final PagedAttention attention = new PagedAttention(rope, lengths.length, config.heads(), device);
     // (2,rows): the positions, and 1 where there is a sequence.
     private final Tensor counts;
     private final Tensor table;

@@ -33,7 +33,8 @@ final class Mlp {
   /** n: (B,T,C) -> (B,T,F). */
   Hidden apply(Tensor n) {
     if (kernels == Kernels.PLAIN) return hidden(Linear.plain(n, gateAndUp), SwiGlu::plain);
-    return hidden(Linear.apply(n, gateAndUp), SwiGlu::apply);
+    var gated = SwiGlu.ofFewRows(n, gateAndUp);
+    return gated == null ? hidden(Linear.apply(n, gateAndUp), SwiGlu::apply) : new Hidden(gated, () -> gated);
   }
 
   private static Hidden hidden(Tensor packed, UnaryOperator<Tensor> gate) {

@@ -22,7 +22,7 @@ final class SvgPlot {
   /** Room beyond the frame for half a marker. */
   private static final int BLEED = 5;
   /** A generous width of a character of the labels. */
-  private static final double CHARACTER = 6.9;
+  private static final double CHARACTER = 7.3;
   private static final int MARKERS = 6;
   private static final int LEGEND_ROW = 18;
   private static final int TITLE_ROW = 26;

@@ -30,6 +30,8 @@ import org.jspecify.annotations.Nullable;
 public final class CudaGraph implements AutoCloseable {
   private static final byte DEVICE = 0;
 
+  private static volatile @Nullable Thread preparing;
+
   private final Pool pool;
   private final CUgraphExec_st executable;
   private final StreamSlot stream = new StreamSlot();
@@ -92,14 +94,25 @@ public final class CudaGraph implements AutoCloseable {
   /** One stream for all, and so for one thread at a time: workspaces that libraries keep for a stream are taken once. */
   private static synchronized void onCaptureStream(Consumer<CUstream_st> work) {
     torch.cuda_synchronize();
+    var outer = preparing;
     try (var before = torch_cuda.getCurrentCUDAStream()) {
       torch_cuda.setCurrentCUDAStream(Holder.STREAM);
+      preparing = Thread.currentThread();
       try {
         work.accept(Holder.HANDLE);
       } finally {
+        preparing = outer;
         torch_cuda.setCurrentCUDAStream(before);
       }
     }
+  }
+
+  /**
+   * Whether the calling thread is at work that is captured, or warmed up to be: what it does will be done again and again, and is worth measuring
+   * the ways of. Measure in the warm-up; a capture cannot wait.
+   */
+  public static boolean isPreparing() {
+    return preparing == Thread.currentThread();
   }
 
   /** Launches the work on the calling thread's current stream. */

@@ -101,6 +101,7 @@ public final class CudaModule {
 
     private final CUfunc_st function;
     private final int sharedBytes;
+    private final EarlyLaunch early;
     private final StreamSlot stream = new StreamSlot();
     private final LongPointer values = new LongPointer(MOST_ARGUMENTS).retainReference();
     private final PointerPointer<Pointer> addresses = new PointerPointer<>(MOST_ARGUMENTS).retainReference();
@@ -109,22 +110,39 @@ public final class CudaModule {
     private Kernel(CUfunc_st function, int sharedBytes) {
       this.function = function;
       this.sharedBytes = sharedBytes;
+      early = new EarlyLaunch(sharedBytes);
       for (int i = 0; i < MOST_ARGUMENTS; i++) addresses.put(i, values.getPointer(i));
     }
 
     /** Launches on the current stream. Each argument is the 8 bytes in which {@link #argument} packs a value. */
-    public synchronized void launch(int blocks, int threads, long... arguments) {
+    public void launch(int blocks, int threads, long... arguments) {
+      launch(false, blocks, threads, arguments);
+    }
+
+    /**
+     * Launches on the current stream, without waiting for the kernel before it to end: the kernel itself must, by {@code awaitPrevious} of
+     * {@code chain.cu}. On GPUs before compute capability 9.0 it is an ordinary launch.
+     */
+    public void launchEarly(int blocks, int threads, long... arguments) {
+      launch(true, blocks, threads, arguments);
+    }
+
+    /** One or the other. */
+    public synchronized void launch(boolean early, int blocks, int threads, long... arguments) {
       MemorySegment.copy(arguments, 0, slots, ValueLayout.JAVA_LONG, 0, arguments.length);
-      int status = enqueue(blocks, threads);
+      boolean overlapping = early && EarlyLaunch.isPossible();
+      int status = enqueue(overlapping, blocks, threads);
       if (status == cudart.CUDA_ERROR_INVALID_CONTEXT) {
         enter();
-        status = enqueue(blocks, threads);
+        status = enqueue(overlapping, blocks, threads);
       }
       CudaError.check(status);
     }
 
-    private int enqueue(int blocks, int threads) {
-      return cudart.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, sharedBytes, stream.current(), addresses, null);
+    private int enqueue(boolean overlapping, int blocks, int threads) {
+      return overlapping
+          ? early.enqueue(function, blocks, threads, stream.current(), addresses)
+          : cudart.cuLaunchKernel(function, blocks, 1, 1, threads, 1, 1, sharedBytes, stream.current(), addresses, null);
     }
   }
 

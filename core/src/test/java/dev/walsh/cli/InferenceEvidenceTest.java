@@ -55,7 +55,9 @@ final class InferenceEvidenceTest {
     assertThat(outcome.get("leakedBytes").asLong()).isZero();
     assertThat(outcome.get("cancelled").asInt()).isBetween(1, 150);
     assertThat(outcome.get("tokens").asLong()).isPositive();
-    assertThat(outcome.get("residentAfter").asLong()).isPositive();
+    assertThat(outcome.get("memory")).hasSize(10);
+    assertThat(outcome.get("memory").get(9).get("requests").asInt()).isEqualTo(300);
+    assertThat(outcome.get("memory").get(9).get("residentBytes").asLong()).isPositive();
     Outcome.of("bench", "soak", "--requests", 0).isMistake("--requests is 0");
   }
 }

@@ -149,8 +149,9 @@ final class StudyCommandTest {
     var folder = out.resolve("beside");
     var beside = Outcome.of("reproduce", "all", "--study", out, "--out", folder).text();
     assertThat(beside).contains("── Table 1 ──", "── Table 2 ──", "── Figure 3 ──", "── Table 4 ──", "── Figure 4 ──")
-        .contains("65.9", "123.6M", "80.126", "paper, one", "ours, 2 seeds", "── Table 3 ──", "── Figure 8 ──",
+        .contains("65.9", "123.6M", "80.126", "paper, one", "We ran no task here", "── Table 3 ──", "── Figure 8 ──",
             "Nothing of decode has been measured");
+    assertThat(folder.resolve("figures").resolve("figure-4-final-losses.csv")).content().contains(" tokens, 2 seeds\",");
     assertThat(folder.resolve("reproduce.html")).content().contains(Double.toString((loss("dense", 0) + loss("dense", 1)) / 2));
   }
 

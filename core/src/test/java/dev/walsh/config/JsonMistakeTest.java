@@ -1,5 +1,6 @@
 package dev.walsh.config;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,5 +41,16 @@ final class JsonMistakeTest {
   void itSaysWhereAndWhatToWrite(String json, String said) {
     var mistake = catchThrowableOfType(JacksonException.class, () -> Json.LINE.readValue(json.replace('\'', '"'), Whole.class));
     assertThat(JsonMistake.of(mistake)).isEqualTo(said);
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = '|', value = {"[{'number': -1},5]|line 3, parts[0]: the number is -1; it must be positive",
+      "[{'hue': 1}]|line 3, parts[0].hue: the field is unknown",
+      "[{'number': 'x'}]|line 3, parts[0].number: it is 'x' and must be a number"}, quoteCharacter = '`')
+  void withTheTextItNamesTheLineOnWhichTheFieldBegins(String parts, String said) {
+    var json = "{'name': 'a',\n'parts': [\n%s\n]}".formatted(parts.substring(1, parts.length() - 1).replace(",", "\n,\n")).replace('\'',
+        '"');
+    var mistake = catchThrowableOfType(JacksonException.class, () -> Json.LINE.readValue(json, Whole.class));
+    assertThat(JsonMistake.of(mistake, json.getBytes(StandardCharsets.UTF_8))).startsWith(said);
   }
 }

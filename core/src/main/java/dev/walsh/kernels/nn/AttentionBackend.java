@@ -24,17 +24,13 @@ import org.bytedeco.pytorch.global.torch_cuda;
 
 /**
  * One of the fused attention kernels that libtorch has for the GPU. Which is fastest depends on the GPU, the shape and the version of cuDNN, so
- * the first forward pass of a shape in training measures them; what is then in force is a setting of the whole process.
+ * the first pass of a shape in training, or before a CUDA graph, measures them; what is then in force is a setting of the whole process.
  */
 public enum AttentionBackend {
   CUDNN(SDPBackend.cudnn_attention), FLASH(SDPBackend.flash_attention), EFFICIENT(SDPBackend.efficient_attention);
 
   /** What a kernel is chosen for. */
-  private record Shape(Dtype dtype, List<Long> sizes) {
-    static Shape of(Tensor q) {
-      return new Shape(Dtype.of(q), Arrays.stream(q.shape()).boxed().toList());
-    }
-  }
+  private record Shape(Dtype dtype, List<Long> sizes, boolean backward) {}
 
   private static final Map<Shape, AttentionBackend> FASTEST = new ConcurrentHashMap<>();
   private static final BoxedOperator CHOICE = new BoxedOperator("aten::_fused_sdp_choice", "");
@@ -58,17 +54,18 @@ public enum AttentionBackend {
 
   /**
    * Puts the fastest kernel in force for q, k, v: (B,H,T,D) on the GPU. Nothing is measured while a CUDA graph is captured, nor where no
-   * gradient is wanted: cuDNN plans anew for every length, which would cost more than it saves in a sequence that grows token by token.
+   * gradient is wanted and no graph is to come: cuDNN plans anew for every length, which would cost more than it saves in a text that grows.
    */
   static void choose(Tensor q, Tensor k, Tensor v) {
-    if (!CustomGradient.isWanted(q, k, v)) {
+    boolean backward = CustomGradient.isWanted(q, k, v);
+    if (!backward && !CudaGraph.isPreparing()) {
       FLASH.enforce();
       return;
     }
-    var shape = Shape.of(q);
+    var shape = new Shape(Dtype.of(q), Arrays.stream(q.shape()).boxed().toList(), backward);
     var known = FASTEST.get(shape);
     if (known == null) {
-      known = isCapturing() ? FLASH : fastest(q, k, v);
+      known = isCapturing() ? FLASH : fastest(q, k, v, backward);
       if (!isCapturing()) FASTEST.put(shape, known);
     }
     known.enforce();
@@ -94,12 +91,12 @@ public enum AttentionBackend {
    * As graphs, because a step is one: operator by operator, that of the least work for the host would win. In turns: a GPU that was idle takes a
    * while to reach its clock, and whichever came first would pay for that.
    */
-  private static AttentionBackend fastest(Tensor q, Tensor k, Tensor v) {
+  private static AttentionBackend fastest(Tensor q, Tensor k, Tensor v, boolean backward) {
     var graphs = new EnumMap<AttentionBackend, CudaGraph>(AttentionBackend.class);
     try {
       for (var backend : values()) {
         backend.enforceAlone();
-        if (backend.runs(q, k, v)) graphs.put(backend, passes(q, k, v));
+        if (backend.runs(q, k, v)) graphs.put(backend, passes(q, k, v, backward));
       }
       var least = new EnumMap<AttentionBackend, Double>(AttentionBackend.class);
       for (int round = 0; round < ROUNDS; round++) {
@@ -126,11 +123,11 @@ public enum AttentionBackend {
     }
   }
 
-  /** Some passes, forward and backward. */
-  private static CudaGraph passes(Tensor q, Tensor k, Tensor v) {
-    CudaGraph.warmUp(() -> pass(q, k, v));
+  /** Some passes, forward and, where it shall be, backward. */
+  private static CudaGraph passes(Tensor q, Tensor k, Tensor v, boolean backward) {
+    CudaGraph.warmUp(() -> pass(q, k, v, backward));
     return CudaGraph.capture(() -> {
-      for (int i = 0; i < PASSES; i++) pass(q, k, v);
+      for (int i = 0; i < PASSES; i++) pass(q, k, v, backward);
     });
   }
 
@@ -142,8 +139,12 @@ public enum AttentionBackend {
     return (System.nanoTime() - start) * 1e-9;
   }
 
-  private static void pass(Tensor q, Tensor k, Tensor v) {
+  private static void pass(Tensor q, Tensor k, Tensor v, boolean backward) {
     try (var scope = Scope.open()) {
+      if (!backward) {
+        var unused = CausalAttention.scaledDotProduct(q, k, v);
+        return;
+      }
       var inputs = new TensorVector();
       for (var t : List.of(q, k, v)) inputs.push_back(t.detach().set_requires_grad(true));
       var out = CausalAttention.scaledDotProduct(inputs.get(0), inputs.get(1), inputs.get(2));

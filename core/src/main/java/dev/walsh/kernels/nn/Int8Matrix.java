@@ -1,6 +1,5 @@
 package dev.walsh.kernels.nn;
 
-import dev.walsh.tensor.CudaModule;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import org.bytedeco.pytorch.Scalar;
@@ -20,12 +19,8 @@ public final class Int8Matrix {
   private static final int ALIGNMENT = 16;
   static final int TRAILER = 16;
   private static final double MOST = 127;
-  /** Rows up to which working on the bytes for each tile of rows costs less than widening the matrix: on the GPU by the bytes moved. */
-  private static final int FEW_ROWS_CUDA = 32;
-  /** The same on the CPU, where widening takes as long as some seventy rows. */
+  /** Rows up to which working on the bytes for each row costs less than widening the matrix, which takes as long as some seventy rows. */
   private static final int FEW_ROWS_CPU = 64;
-
-  private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Products with matrices of bytes", Kernel::new);
 
   private Int8Matrix() {}
 
@@ -70,58 +65,11 @@ public final class Int8Matrix {
 
   /** x: (…,in), packed: (out,in) in bytes -> (…,out). */
   static Tensor multiply(Tensor x, Tensor packed) {
-    long in = x.size(-1);
-    long batch = x.numel() / in;
-    var dtype = Dtype.of(x);
-    if (CpuFewRows.covers(x, packed, FEW_ROWS_CPU)) return CpuFewRows.multiply(x, packed);
-    if (KernelText.covers(x) && batch <= FEW_ROWS_CUDA && in % ALIGNMENT == 0) {
-      var kernel = KERNELS.of(new Shape(dtype, tile(batch)));
-      if (kernel != null) return shaped(x, kernel.run(x.contiguous(), packed, (int) batch, (int) in));
-    }
-    return plain(x, packed);
+    return CpuFewRows.covers(x, packed, FEW_ROWS_CPU) ? CpuFewRows.multiply(x, packed) : plain(x, packed);
   }
 
   /** The same in libtorch's own operators, which the kernels must agree with. */
   static Tensor plain(Tensor x, Tensor packed) {
     return torch.linear(x, unpack(packed, x.size(-1), Dtype.of(x)));
-  }
-
-  /** (batch,out) -> (…,out). */
-  private static Tensor shaped(Tensor x, Tensor product) {
-    var shape = x.shape();
-    shape[shape.length - 1] = product.size(1);
-    return product.view(shape);
-  }
-
-  private static int tile(long batch) {
-    return (int) Math.min(8, Long.highestOneBit(Math.max(1, 2 * batch - 1)));
-  }
-
-  private record Shape(Dtype dtype, int tile) {}
-
-  /** {@code int8_linear.cu} for so many rows at a time. */
-  private static final class Kernel {
-    private static final int WARPS = 4;
-    private static final int WARP = 32;
-
-    private final int tile;
-    private final int warpRows;
-    private final CudaModule.Kernel kernel;
-
-    Kernel(Shape shape) {
-      tile = shape.tile;
-      warpRows = tile <= 2 ? 2 : 4;
-      kernel = KernelText.compile("int8_linear", shape.dtype, KernelText.vector(shape.dtype, ALIGNMENT), "TILE=" + tile,
-          "WARP_ROWS=" + warpRows, "WARPS=" + WARPS).kernel("int8_linear", 0);
-    }
-
-    Tensor run(Tensor x, Tensor packed, int batch, int in) {
-      int outs = (int) packed.size(0);
-      var out = torch.empty(new long[] {batch, outs}, x.options(), null);
-      if (batch == 0) return out;
-      kernel.launch(Math.ceilDiv(outs, WARPS * warpRows) * Math.ceilDiv(batch, tile), WARPS * WARP, CudaModule.argument(x),
-          CudaModule.argument(packed), CudaModule.argument(out), in, packed.size(1), outs, batch);
-      return out;
-    }
   }
 }

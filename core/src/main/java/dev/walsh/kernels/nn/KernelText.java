@@ -6,13 +6,15 @@ import dev.walsh.tensor.KernelUnavailable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.Map;
+import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.bytedeco.pytorch.Tensor;
 
 /** The CUDA C++ texts of this room, compiled with the defines that all of them take: those of {@code element.cu}. */
 final class KernelText {
-  private static final String ELEMENT = "element.cu";
+  /** Of the room of the transform. */
+  private static final List<String> HEADERS = List.of("element.cu", "chain.cu");
   private static final int VECTOR_BYTES = 16;
 
   private KernelText() {}
@@ -37,7 +39,8 @@ final class KernelText {
    */
   static CudaModule compile(String name, Dtype dtype, int vector, String... defines) {
     var options = Stream.concat(Stream.of("ELEMENT=" + element(dtype), "VECTOR=" + vector), Stream.of(defines)).map(d -> "-D" + d).toList();
-    return CudaModule.compile(name + ".cu", read(name + ".cu"), Map.of(ELEMENT, read("/dev/walsh/kernels/wht/" + ELEMENT)), options);
+    return CudaModule.compile(name + ".cu", read(name + ".cu"),
+        HEADERS.stream().collect(Collectors.toMap(header -> header, header -> read("/dev/walsh/kernels/wht/" + header))), options);
   }
 
   /** The type of {@code element.cu} that stores a dtype. */

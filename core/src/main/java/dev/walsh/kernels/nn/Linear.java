@@ -1,5 +1,6 @@
 package dev.walsh.kernels.nn;
 
+import dev.walsh.tensor.CudaGraph;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.MatrixProduct;
@@ -8,26 +9,44 @@ import java.util.Arrays;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A product with a matrix of the model, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where a
- * model is trained. What only runs meets many shapes, each of which would have to be measured: that is libtorch's, but for few rows on the
- * CPU and matrices in bytes. The matrix may be one that is not learned; it then has no gradient.
+ * A product with a matrix of the model, x Wᵀ, on the GPU in bf16 by the fastest algorithm for its shape, forward and backward, where it comes
+ * again and again: in training, and in what a CUDA graph replays. What else only runs meets many shapes, each of which would have to be
+ * measured: that is libtorch's, but for few rows and matrices in bytes. The matrix may be one that is not learned; it then has no gradient.
  */
 public final class Linear {
   private Linear() {}
 
   /** x: (…,in), weight: (out,in), perhaps an {@link Int8Matrix} -> (…,out). */
   public static Tensor apply(Tensor x, Tensor weight) {
-    if (isOurs(x, weight)) return withGradient(null, x, weight);
+    if (isOurs(x, weight)) return computed(null, x, weight);
+    var ofFewRows = CudaFewRows.multiply(x, weight, Dtype.of(x));
+    if (ofFewRows != null) return ofFewRows;
     if (Int8Matrix.is(weight)) return Int8Matrix.multiply(x, weight);
     return CpuFewRows.covers(x, weight) ? CpuFewRows.multiply(x, weight) : plain(x, weight);
   }
 
+  /**
+   * The same with sums that stay float32 where a GPU computes them in 16 bits and no gradient is wanted: rounded, the greatest of many are
+   * often equal.
+   */
+  public static Tensor wide(Tensor x, Tensor weight) {
+    if (!x.is_cuda() || Dtype.of(x).bytes() != Dtype.BF16.bytes() || CustomGradient.isWanted(x, weight)) return apply(x, weight);
+    var ofFewRows = CudaFewRows.multiply(x, weight, Dtype.F32);
+    if (ofFewRows != null) return ofFewRows;
+    long in = x.size(-1);
+    var matrix = Int8Matrix.is(weight) ? Int8Matrix.unpack(weight, in, Dtype.of(x)) : weight;
+    var shape = x.shape();
+    shape[shape.length - 1] = matrix.size(0);
+    return torch.mm(x.reshape(-1, in), matrix.t(), ScalarType.Float).view(shape);
+  }
+
   /** residual + x Wᵀ, added by the product itself as it writes: residual (…,out); only where {@link #isOurs}. */
   public static Tensor onto(Tensor residual, Tensor x, Tensor weight) {
-    return withGradient(residual, x, weight);
+    return computed(residual, x, weight);
   }
 
   /** The same in libtorch's own operator. */
@@ -37,10 +56,12 @@ public final class Linear {
 
   /** Whether the product is not libtorch's. */
   public static boolean isOurs(Tensor x, Tensor weight) {
-    return x.is_cuda() && Dtype.of(x) == Dtype.BF16 && CustomGradient.isWanted(x, weight);
+    if (!x.is_cuda() || Dtype.of(x) != Dtype.BF16) return false;
+    if (CustomGradient.isWanted(x, weight)) return true;
+    return CudaGraph.isPreparing() && Dtype.of(weight) == Dtype.BF16 && !CudaFewRows.covers(x, weight);
   }
 
-  private static Tensor withGradient(@Nullable Tensor residual, Tensor x, Tensor weight) {
+  private static Tensor computed(@Nullable Tensor residual, Tensor x, Tensor weight) {
     long in = weight.size(1);
     long out = weight.size(0);
     Tensor y;
@@ -55,6 +76,7 @@ public final class Linear {
       y = scope.escape(product.view(shape));
     }
     var inputs = residual == null ? List.of(x, weight) : List.of(x, weight, residual);
+    if (!CustomGradient.isWanted(inputs.toArray(Tensor[]::new))) return y;
     CustomGradient.attach(inputs, List.of(y), given -> gradients(given.getFirst(), x, rows, weight).subList(0, inputs.size()));
     return y;
   }

@@ -26,10 +26,10 @@ public final class PagedAttention implements AutoCloseable {
    * @param rope of the model
    * @param rows the most sequences of a call
    */
-  public PagedAttention(Rope rope, int rows, Device device) {
+  public PagedAttention(Rope rope, int rows, int heads, Device device) {
     this.rope = rope;
     try (var scope = Scope.withoutGradients()) {
-      counters = scope.keep(torch.zeros(new long[] {device == Device.CUDA ? rows : 0}, device.options(Dtype.I64)));
+      counters = scope.keep(torch.zeros(new long[] {device == Device.CUDA ? (long) rows * heads : 0}, device.options(Dtype.I64)));
     }
   }
 
@@ -45,7 +45,7 @@ public final class PagedAttention implements AutoCloseable {
     if (CpuPagedAttention.covers(packed)) return CpuPagedAttention.apply(packed, cache, positions, table, rope);
     if (!KernelText.covers(packed)) return plain(packed, cache, positions, table);
     var keys = cache.keys();
-    var kernel = KERNELS.of(new Shape(Dtype.of(packed), (int) keys.size(2), (int) keys.size(3), cache.pageTokens()));
+    var kernel = KERNELS.of(Shape.of(packed, (int) keys.size(2), (int) keys.size(3), cache.pageTokens()));
     return kernel == null ? plain(packed, cache, positions, table) : kernel.run(packed, cache, positions, table, rope, counters);
   }
 
@@ -76,49 +76,69 @@ public final class PagedAttention implements AutoCloseable {
     counters.close();
   }
 
-  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens) {}
+  /**
+   * What the kernel is compiled for.
+   *
+   * @param warps that a head has: many where there are few heads of sequences, so that each reads all of a cache at once
+   * @param blockHeads heads of a block
+   */
+  private record Shape(Dtype dtype, int heads, int headWidth, int pageTokens, int warps, int blockHeads) {
+    private static final int WARP = 32;
+    private static final int MOST_WARPS = 8;
+    /** Of a block whose heads have fewer each. */
+    private static final int BLOCK_WARPS = 4;
+    /** Warps of one multiprocessor that keep its memory busy. */
+    private static final int WARPS_A_MULTIPROCESSOR = 16;
+
+    static Shape of(Tensor packed, int heads, int headWidth, int pageTokens) {
+      int busy = Gpu.MULTIPROCESSORS * WARPS_A_MULTIPROCESSOR;
+      long each = busy / Math.max(1, packed.size(0) * heads);
+      int warps = Integer.highestOneBit((int) Math.clamp(each, 1, MOST_WARPS));
+      int blockHeads = Math.min(Math.max(1, BLOCK_WARPS / warps), Integer.lowestOneBit(heads));
+      return new Shape(Dtype.of(packed), heads, headWidth, pageTokens, warps, blockHeads);
+    }
+
+    int threads() {
+      return blockHeads * warps * WARP;
+    }
+  }
+
+  /** The GPU, asked once. */
+  private static final class Gpu {
+    static final int MULTIPROCESSORS = CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+  }
 
   /** {@code paged_attention.cu} for one shape. */
   private static final class Kernel {
-    private static final int MOST_THREADS = 1024;
-    private static final int THREADS = 384;
-    private static final int MOST_LANES = 8;
     /** The shortest stretch of tokens that is worth a block of its own. */
-    private static final int SPLIT_TOKENS = 16;
+    private static final int SPLIT_TOKENS = 128;
     private static final int BLOCKS_A_MULTIPROCESSOR = 4;
 
     private final Shape shape;
-    private final int threads;
-    private final int blocks;
     private final CudaModule.Kernel kernel;
 
     Kernel(Shape shape) {
       this.shape = shape;
       int half = shape.headWidth / 2;
       int vector = KernelText.vector(shape.dtype, half);
-      int row = shape.heads * Math.min(MOST_LANES, Integer.lowestOneBit(shape.headWidth / vector));
-      if (row > MOST_THREADS) throw new KernelUnavailable(shape.heads + " heads exceed a block of the GPU");
       if (Integer.bitCount(shape.pageTokens) != 1)
         throw new KernelUnavailable("pages of " + shape.pageTokens + " tokens are no power of two");
-      int groups = Math.max(1, THREADS / row);
-      threads = groups * row;
-      blocks = BLOCKS_A_MULTIPROCESSOR * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
       kernel = KernelText
           .compile("paged_attention", shape.dtype, vector, "HEADS=" + shape.heads, "HALF=" + half, "PAGE=" + shape.pageTokens,
-              "SPLIT_TOKENS=" + SPLIT_TOKENS, "GROUPS=" + groups)
+              "SPLIT_TOKENS=" + SPLIT_TOKENS, "WARPS=" + shape.warps, "BLOCK_HEADS=" + shape.blockHeads)
           .kernel("paged_attention", 0);
     }
 
     Tensor run(Tensor packed, KvLayer cache, Tensor positions, Tensor table, Rope rope, Tensor counters) {
-      int sequences = (int) packed.size(0);
-      int width = shape.heads * shape.headWidth;
-      var out = torch.empty(new long[] {sequences, width}, packed.options(), null);
-      if (sequences == 0) return out;
+      int units = (int) packed.size(0) * shape.heads / shape.blockHeads;
+      var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
+      if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int splits = Math.clamp(Math.ceilDiv(blocks, sequences), 1, most);
-      var partial = torch.empty(new long[] {splits == 1 ? 0 : (long) sequences * splits * (width + 2 * shape.heads)},
+      int splits = Math.clamp(Math.ceilDiv(BLOCKS_A_MULTIPROCESSOR * Gpu.MULTIPROCESSORS, units), 1, most);
+      var partial = torch.empty(new long[] {splits == 1 ? 0 : packed.size(0) * shape.heads * splits * (shape.headWidth + 2L)},
           Device.CUDA.options(Dtype.F32), null);
-      kernel.launch(sequences * splits, threads, CudaModule.argument(packed), CudaModule.argument(out), CudaModule.argument(cache.keys()),
+      kernel.launchEarly(units * splits, shape.threads(), CudaModule.argument(packed), CudaModule.argument(out),
+          CudaModule.argument(cache.keys()),
           CudaModule.argument(cache.values()), CudaModule.argument(positions), CudaModule.argument(table), table.stride(0),
           CudaModule.argument(rope.cosine()), CudaModule.argument(rope.sine()), CudaModule.argument(partial),
           CudaModule.argument(counters), splits);

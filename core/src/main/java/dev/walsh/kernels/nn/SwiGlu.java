@@ -38,6 +38,11 @@ public final class SwiGlu {
     return kernels == null ? plain(gateUp) : fused(gateUp, kernels);
   }
 
+  /** Of x: (…,C) and the matrix of gate and up (2F,C), or in bytes -> (…,F): the product too, for few rows that want no gradient; else null. */
+  public static @Nullable Tensor ofFewRows(Tensor x, Tensor weight) {
+    return CudaFewRows.gated(x, weight);
+  }
+
   /** The same in libtorch's own operators, which the kernel must agree with. */
   public static Tensor plain(Tensor gateUp) {
     var halves = gateUp.chunk(2, -1);
@@ -52,7 +57,7 @@ public final class SwiGlu {
     try (var scope = Scope.withoutGradients()) {
       packed = scope.escape(gateUp.contiguous());
       out = scope.escape(torch.empty(shape, gateUp.options(), null));
-      kernels.launch(kernels.forward, out, packed, out);
+      kernels.launch(true, kernels.forward, out, packed, out);
     }
     if (CustomGradient.isWanted(gateUp)) {
       CustomGradient.attach(List.of(gateUp), List.of(out), given -> Arrays.asList(kernels.gradient(packed, given.getFirst())));
@@ -64,16 +69,16 @@ public final class SwiGlu {
     if (upstream == null) return null;
     var given = upstream.contiguous();
     var gradient = torch.empty_like(gateUp);
-    launch(backward, given, gateUp, given, gradient);
+    launch(false, backward, given, gateUp, given, gradient);
     return gradient;
   }
 
   /** A thread for each vector of {@code halves}, (…,F). */
-  private void launch(CudaModule.Kernel kernel, Tensor halves, Tensor... tensors) {
+  private void launch(boolean early, CudaModule.Kernel kernel, Tensor halves, Tensor... tensors) {
     long vectors = halves.numel() / vector;
     if (vectors == 0) return;
     var arguments = Arrays.copyOf(Arrays.stream(tensors).mapToLong(CudaModule::argument).toArray(), tensors.length + 1);
     arguments[tensors.length] = vectors;
-    kernel.launch(Math.toIntExact(Math.ceilDiv(vectors, THREADS)), THREADS, arguments);
+    kernel.launch(early, Math.toIntExact(Math.ceilDiv(vectors, THREADS)), THREADS, arguments);
   }
 }

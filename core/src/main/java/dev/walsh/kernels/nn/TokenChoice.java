@@ -72,7 +72,7 @@ public final class TokenChoice {
    */
   public static void apply(Tensor logits, int tokens, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made) {
     if (logits.size(0) == 0) return;
-    var kernel = KernelText.covers(logits) ? KERNELS.of(new Shape(Dtype.of(logits), (int) logits.size(1), tokens)) : null;
+    var kernel = KernelText.covers(logits) ? KERNELS.of(Shape.of(logits, tokens)) : null;
     if (kernel == null) {
       CpuTokenChoice.apply(logits, tokens, rules, positions, seen, ids, made);
     } else {
@@ -80,22 +80,31 @@ public final class TokenChoice {
     }
   }
 
-  private record Shape(Dtype dtype, int vocabulary, int tokens) {}
+  private record Shape(Dtype dtype, int vocabulary, int tokens, int threads) {
+    private static final int THREADS = 1024;
+    /** With more rows than multiprocessors, two blocks a multiprocessor do not wait at the same time. */
+    private static final int THREADS_OF_MANY = 512;
+    private static final int MANY = 128;
+
+    static Shape of(Tensor logits, int tokens) {
+      return new Shape(Dtype.of(logits), (int) logits.size(1), tokens, logits.size(0) > MANY ? THREADS_OF_MANY : THREADS);
+    }
+  }
 
   /** {@code token_choice.cu} for one shape. */
   private static final class Kernel {
-    private static final int THREADS = 1024;
-
+    private final int threads;
     private final CudaModule.Kernel kernel;
 
     Kernel(Shape shape) {
+      threads = shape.threads;
       int vector = KernelText.vector(shape.dtype, shape.vocabulary);
       kernel = KernelText.compile("token_choice", shape.dtype, vector, "VOCABULARY=" + shape.vocabulary, "TOKENS=" + shape.tokens,
-          "THREADS=" + THREADS).kernel("token_choice", 0);
+          "THREADS=" + threads).kernel("token_choice", 0);
     }
 
     void run(Tensor logits, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made) {
-      kernel.launch((int) logits.size(0), THREADS, CudaModule.argument(logits), CudaModule.argument(rules), rules.stride(0),
+      kernel.launchEarly((int) logits.size(0), threads, CudaModule.argument(logits), CudaModule.argument(rules), rules.stride(0),
           CudaModule.argument(positions), CudaModule.argument(seen), CudaModule.argument(ids), CudaModule.argument(made));
     }
   }

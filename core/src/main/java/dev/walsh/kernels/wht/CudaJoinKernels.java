@@ -70,9 +70,15 @@ public final class CudaJoinKernels {
     return backward.blocks(rows);
   }
 
-  /** x' and n from y and x: (rows, d) each, contiguous, on the GPU; weights are (d), all of one dtype. */
-  public void forward(long rows, Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain, Tensor xOut, Tensor n, double eps) {
-    forward.kernel.launch(forward.blocks(rows), forward.threads, CudaModule.argument(y), CudaModule.argument(x), CudaModule.argument(alpha),
+  /**
+   * x' and n from y and x: (rows, d) each, contiguous, on the GPU; weights are (d), all of one dtype.
+   *
+   * @param early whether the kernel may begin while the one before it is still at work, as {@link CudaModule.Kernel#launchEarly} has it
+   */
+  public void forward(long rows, Tensor y, Tensor x, Tensor alpha, Tensor beta, Tensor gain, Tensor xOut, Tensor n, double eps,
+      boolean early) {
+    forward.kernel.launch(early, forward.blocks(rows), forward.threads, CudaModule.argument(y), CudaModule.argument(x),
+        CudaModule.argument(alpha),
         CudaModule.argument(beta), CudaModule.argument(gain),
         CudaModule.argument(xOut), CudaModule.argument(n), rows, CudaModule.argument((float) eps));
   }

@@ -12,7 +12,7 @@ import java.util.List;
 
 /** The CUDA C++ texts of this room, compiled with the defines that all of them take: those of {@code element.cu} and {@code hadamard.cu}. */
 final class CudaSource {
-  private static final List<String> HEADERS = List.of("element.cu", "hadamard.cu", "rows.cu");
+  private static final List<String> HEADERS = List.of("element.cu", "hadamard.cu", "rows.cu", "chain.cu");
   private static final int VECTOR_BYTES = 16;
   /** Of a greater core, inputs and sums do not fit a thread's registers. */
   private static final int GREATEST_CORE = 84;

@@ -12,8 +12,10 @@ import java.util.stream.IntStream;
  * more for a while before they sleep: a model that decodes has something for them every 0.1 ms, which is how long waking them may take.
  */
 public final class RowPool {
-  /** Below this many bytes a call stays on its own thread: waking another takes some 50 µs, in which one thread does that much. */
-  private static final long SPREAD_BYTES = 2 << 20;
+  /** Below this many bytes a call wakes nobody: that takes some 50 µs, in which one thread does that much. */
+  private static final long WAKE_BYTES = 2 << 20;
+  /** The least that a chunk has: even a thread that looks out takes a microsecond or two to have it. */
+  private static final long CHUNK_BYTES = 128 << 10;
 
   private static final Map<Integer, RowPool> POOLS = new ConcurrentHashMap<>();
 
@@ -44,18 +46,24 @@ public final class RowPool {
     void run(int chunk, long from, long to);
   }
 
+  /** Whether all but the calling thread that so many chunks need look out for them. */
+  private boolean areAwake(int chunks) {
+    for (int i = 1; i < chunks; i++) if (workers[i - 1].isAsleep()) return false;
+    return true;
+  }
+
   /** How many chunks {@link #run} makes of so many rows. */
   int chunks(long rows, long bytesPerRow) {
-    return threads == 1 || rows < 2 || rows * bytesPerRow < SPREAD_BYTES ? 1 : (int) Math.min(threads, rows);
+    return (int) Math.max(1, Math.min(Math.min(threads, rows), rows * bytesPerRow / CHUNK_BYTES));
   }
 
   /**
    * Runs the task over all rows, chunk 0 on the calling thread, and returns when all are done; a chunk's exception is thrown here. While
-   * another thread does the same, the calling thread runs them all.
+   * another thread does the same, or the others sleep and would have to be woken for little, the calling thread runs them all.
    */
   public void run(long rows, long bytesPerRow, Task task) {
     int chunks = chunks(rows, bytesPerRow);
-    if (chunks == 1 || !busy.compareAndSet(false, true)) {
+    if (chunks == 1 || rows * bytesPerRow < WAKE_BYTES && !areAwake(chunks) || !busy.compareAndSet(false, true)) {
       for (int i = 0; i < chunks; i++) task.run(i, rows * i / chunks, rows * (i + 1) / chunks);
       return;
     }

@@ -26,6 +26,10 @@ final class RowWorker implements Runnable {
     if (asleep) LockSupport.unpark(thread);
   }
 
+  boolean isAsleep() {
+    return asleep;
+  }
+
   /** Waits for what was given; returns what it threw, null for nothing. */
   @Nullable
   Throwable await() {

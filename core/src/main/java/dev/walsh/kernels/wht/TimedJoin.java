@@ -40,7 +40,7 @@ sealed interface TimedJoin {
 
     @Override
     public void forward(JoinTensors t) {
-      kernels.forward(t.rows, t.y, t.x, t.alpha, t.beta, t.gain, t.xOut, t.n, ModelConfig.NORM_EPSILON);
+      kernels.forward(t.rows, t.y, t.x, t.alpha, t.beta, t.gain, t.xOut, t.n, ModelConfig.NORM_EPSILON, false);
     }
 
     @Override

@@ -22,6 +22,7 @@ import java.util.stream.Stream;
 /** Table 4 and Figure 4 of the paper beside what a study found, at whatever scale that was. */
 public final class BesideThePaper {
   private static final List<String> ARMS = List.of(Arm.BASELINE, "hadamard");
+  private static final List<String> PANELS = List.of("Loss by tokens", "Loss by compute");
 
   private final Published published;
   private final List<Setting> settings;
@@ -43,47 +44,59 @@ public final class BesideThePaper {
     var tasks = new LinkedHashSet<String>();
     published.accuracy().values().forEach(of -> tasks.addAll(of.keySet()));
     settings.forEach(setting -> TaskScores.of(setting).forEach(of -> tasks.add(of.task())));
-    var columns = new ArrayList<>(List.of(Column.text("model"), Column.text("from"), Column.text("arm")));
+    var columns = new ArrayList<>(List.of(Column.text("model"), Column.text("from")));
     tasks.forEach(task -> columns.add(Column.number(task, "%")));
     var rows = new ArrayList<List<Cell>>();
     published.accuracy().forEach((model, of) -> {
       for (int arm = 0; arm < ARMS.size(); arm++) {
         int which = arm;
-        rows.add(row(Stream.of(Cell.of(model).strong(), Cell.of("paper, one seed"), Cell.of(ARMS.get(arm))), tasks.stream().map(task -> {
+        rows.add(row(Stream.of(Cell.of(model + " " + ARMS.get(arm)).strong(), Cell.of("paper, one seed")), tasks.stream().map(task -> {
           var pair = of.get(task);
-          return pair == null ? Cell.none() : Cell.of(percent(pair.get(which)));
+          return pair == null ? Cell.none() : Cell.of(decimals(pair.get(which), 1));
         })));
       }
     });
     for (var setting : settings) {
       var scores = TaskScores.of(setting);
       for (var arm : ARMS) {
-        rows.add(row(Stream.of(Cell.of(setting.name()).strong(), Cell.of("ours, " + seeds(setting, arm)), Cell.of(arm)), tasks.stream().map(
+        rows.add(row(Stream.of(Cell.of(setting.size() + " " + arm).strong(), Cell.of(ours(setting, arm))), tasks.stream().map(
             task -> scores.stream().filter(of -> of.task().equals(task)).map(of -> cell(of, arm)).findFirst().orElse(Cell.none()))));
       }
     }
     return new Section("Table 4",
-        List.of(new Table("Downstream accuracy; ± is one standard error over the items", columns, rows), scale()));
+        List.of(new Table("Downstream accuracy; ± is one standard error over the items", columns, rows), silent(), scale()));
   }
 
   private static List<Cell> row(Stream<Cell> names, Stream<Cell> values) {
     return Stream.concat(names, values).toList();
   }
 
-  private static String seeds(Setting setting, String arm) {
+  private static String ours(Setting setting, String arm) {
     int seeds = setting.runs(arm).size();
-    return seeds == 1 ? "one seed" : seeds + " seeds";
+    return "ours, " + Format.COUNT.text(setting.tokens()) + " tokens, " + (seeds == 1 ? "one seed" : seeds + " seeds");
+  }
+
+  /** Of which of our tasks nothing follows. */
+  private Text silent() {
+    var silent = settings.stream().flatMap(setting -> TaskScores.of(setting).stream().filter(task -> !task.tells())
+        .map(task -> task.task() + " at " + setting.size())).toList();
+    if (!silent.isEmpty()) {
+      return Text
+          .of("Nothing follows from " + String.join(", ", silent) + ": dense is less than three standard errors above chance there.");
+    }
+    boolean any = settings.stream().anyMatch(setting -> !TaskScores.of(setting).isEmpty());
+    return Text.of(any ? "On every task that we ran, dense is at least three standard errors above chance." : "We ran no task here.");
   }
 
   private static Cell cell(TaskScores of, String arm) {
     var score = of.arms().get(arm);
     if (score == null) return Cell.none();
-    var cell = Cell.of(percent(100 * score.mean())).note(new Span("±" + percent(100 * score.error()).text(), 100 * score.error()));
+    var cell = Cell.of(decimals(100 * score.mean(), 1)).note(new Span("±" + decimals(100 * score.error(), 1).text(), 100 * score.error()));
     return of.tells() ? cell : cell.muted();
   }
 
-  private static Span percent(double value) {
-    return new Span(String.format(Locale.ROOT, "%.1f", value), value);
+  private static Span decimals(double value, int decimals) {
+    return new Span(String.format(Locale.ROOT, "%." + decimals + "f", value), value);
   }
 
   /** Figure 4: the losses, the gap and the exponents. */
@@ -95,18 +108,18 @@ public final class BesideThePaper {
       var hadamard = size.hadamardLoss();
       var flops = size.flops();
       if (dense == null || hadamard == null || flops == null) continue;
-      table = table.row(Cell.of(size.model()).strong(), Cell.of("paper, one seed"), Cell.of(dense, Format.PLAIN), Cell.of(hadamard,
-          Format.PLAIN), Cell.of(Span.difference(hadamard - dense, 2)), Cell.of(flops, Format.PLAIN));
+      table = table.row(Cell.of(size.model()).strong(), Cell.of("paper, one seed"), Cell.of(decimals(dense, 2)),
+          Cell.of(decimals(hadamard, 2)), Cell.of(Span.difference(hadamard - dense, 2)), Cell.of(decimals(flops, 3)));
     }
     var plots = new ArrayList<Block>();
     for (var setting : settings) {
       double dense = Figures.mean(setting.runs(Arm.BASELINE), run -> run.record().loss());
       double hadamard = Figures.mean(setting.runs("hadamard"), run -> run.record().loss());
-      table = table.row(Cell.of(setting.name()).strong(), Cell.of("ours, " + seeds(setting, "hadamard")), Cell.of(dense, Format.PLAIN), Cell
-          .of(hadamard, Format.PLAIN), Words.cell(Paired.atEqualTokens(setting, "hadamard", Arm.BASELINE).difference(), 4),
-          Cell.of(Figures
-              .mean(setting.runs("hadamard"), run -> run.record().sizes().flopsAToken()) / setting.dense().flopsAToken(), Format.PLAIN));
-      plots.addAll(plots(setting));
+      double flops = Figures.mean(setting.runs("hadamard"), run -> run.record().sizes().flopsAToken()) / setting.dense().flopsAToken();
+      table = table.row(Cell.of(setting.size()).strong(), Cell.of(ours(setting, "hadamard")), Cell.of(decimals(dense, 4)),
+          Cell.of(decimals(hadamard, 4)), Words.cell(Paired.atEqualTokens(setting, "hadamard", Arm.BASELINE).difference(), 4),
+          Cell.of(decimals(flops, 3)));
+      plots.add(new Columns(plots(setting)));
     }
     var exponents = Text.of("The paper's exponents are 0.072 and 0.072, 0.092 and 0.090, 0.086 and 0.083 (Hadamard, dense), each fitted to"
         + " one run's curve; ");
@@ -118,19 +131,22 @@ public final class BesideThePaper {
       for (var law : fitted) exponents = exponents.then(" " + law.arm() + " ").then(Span.difference(-law.law().exponent(), 4));
       exponents = exponents.then(".");
     }
-    return new Section("Figure 4", List.of(table, new Columns(plots), exponents, scale()));
+    var blocks = new ArrayList<Block>(List.of(table));
+    blocks.addAll(plots);
+    blocks.addAll(List.of(exponents, scale()));
+    return new Section("Figure 4", blocks);
   }
 
-  /** The two of the figure's panels, for one setting. */
-  private static List<Plot> plots(Setting setting) {
-    return SettingSection
-        .of(setting).blocks().stream().flatMap(block -> block instanceof Columns columns
-            ? columns.blocks().stream()
-            : Stream
-                .empty())
-        .filter(block -> block instanceof Plot plot && (plot.title().startsWith("Loss by compute") || plot.title().startsWith(
-            "Loss by tokens")))
-        .map(block -> ((Plot) block).caption(setting.name())).toList();
+  /** The two of the figure's panels, for one setting: its curves of the paper's two arms. */
+  private static List<Block> plots(Setting setting) {
+    return SettingSection.of(setting).blocks().stream()
+        .flatMap(block -> block instanceof Columns columns ? columns.blocks().stream() : Stream.empty())
+        .filter(block -> block instanceof Plot plot && PANELS.contains(plot.title()))
+        .<Block>map(block -> ofTheTwo((Plot) block).caption(setting.name())).toList();
+  }
+
+  private static Plot ofTheTwo(Plot plot) {
+    return Plot.of(plot.title(), plot.x(), plot.y(), plot.series().stream().filter(series -> ARMS.contains(series.name())).toList());
   }
 
   private Text scale() {

@@ -11,8 +11,21 @@ import org.jspecify.annotations.Nullable;
  * @param points where both were validated, in rising order of tokens
  */
 record Gap(String arm, List<Point> points) {
-  /** The difference after so many tokens, in nats a token. */
-  record Point(double tokens, Interval difference) {}
+  /**
+   * The differences after so many tokens, in nats a token.
+   *
+   * @param seeds that of each seed, in rising order of the seeds
+   */
+  record Point(double tokens, List<Double> seeds) {
+    Interval difference() {
+      return Interval.of(seeds.stream().mapToDouble(v -> v).toArray());
+    }
+
+    boolean excludesZero() {
+      var difference = difference();
+      return Math.abs(difference.mean()) > difference.halfWidth();
+    }
+  }
 
   /**
    * Where the gap changed its sign for the last time.
@@ -32,8 +45,8 @@ record Gap(String arm, List<Point> points) {
     }
     var points = new ArrayList<Point>();
     for (var at : pairs.isEmpty() ? List.<Curve.Point>of() : pairs.getFirst().getFirst().points()) {
-      var differences = pairs.stream().mapToDouble(pair -> pair.getFirst().at(at.spent()) - pair.getLast().at(at.spent())).toArray();
-      points.add(new Point(at.spent(), Interval.of(differences)));
+      points
+          .add(new Point(at.spent(), pairs.stream().map(pair -> pair.getFirst().at(at.spent()) - pair.getLast().at(at.spent())).toList()));
     }
     return new Gap(arm, points);
   }
@@ -44,20 +57,16 @@ record Gap(String arm, List<Point> points) {
     for (int i = points.size() - 1; i > 0; i--) {
       var after = points.get(i);
       var before = points.get(i - 1);
-      double a = before.difference.mean();
-      double b = after.difference.mean();
+      double a = before.difference().mean();
+      double b = after.difference().mean();
       if (a * b < 0) {
         double share = a / (a - b);
         double tokens = Math.exp(Math.log(before.tokens) + share * Math.log(after.tokens / before.tokens));
-        boolean proven = excludesZero(points.getLast()) && points.subList(0, i).stream()
-            .anyMatch(p -> excludesZero(p) && Math.signum(p.difference.mean()) == Math.signum(a));
+        boolean proven = points.getLast().excludesZero() && points.subList(0, i).stream()
+            .anyMatch(p -> p.excludesZero() && Math.signum(p.difference().mean()) == Math.signum(a));
         return new Crossing(tokens, proven);
       }
     }
     return null;
-  }
-
-  private static boolean excludesZero(Point point) {
-    return Math.abs(point.difference.mean()) > point.difference.halfWidth();
   }
 }

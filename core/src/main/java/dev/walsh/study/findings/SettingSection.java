@@ -8,9 +8,7 @@ import dev.walsh.report.Columns;
 import dev.walsh.report.Format;
 import dev.walsh.report.Plot;
 import dev.walsh.report.Section;
-import dev.walsh.report.Series;
 import dev.walsh.report.Series.Point;
-import dev.walsh.report.Series.Spread;
 import dev.walsh.report.Span;
 import dev.walsh.report.Table;
 import dev.walsh.report.Text;
@@ -26,10 +24,6 @@ import org.jspecify.annotations.Nullable;
 final class SettingSection {
   /** The share of the training from which on curves are drawn; before it, all losses fall from that of an untrained model. */
   private static final double DRAWN_FROM = 0.05;
-  /** The same for gaps, which are wide while the learning rate still rises. */
-  private static final double GAPS_DRAWN_FROM = 0.2;
-  /** Seeds from which on a gap's interval is drawn; that of two is wider than all there is to see. */
-  private static final int SEEDS_OF_A_BAND = 3;
   /** Pairs of about equal parameters. */
   private static final List<List<String>> ISO_PARAMETERS = List.of(List.of("reinvest-width", "dense"), List.of("reinvest-depth", "dense"),
       List.of("hadamard", "dense-small"), List.of("identity", "dense-small"), List.of("identity-query", "hadamard"));
@@ -51,10 +45,12 @@ final class SettingSection {
     if (!pairs.rows().isEmpty()) blocks.add(pairs);
     var linear = AgainstDense.byState(setting);
     if (!linear.rows().isEmpty()) blocks.add(linear);
-    blocks.add(Columns.of(section.gaps(), section.curves("Loss by tokens", Budget.TOKENS, Axis.log("training tokens", "", Format.COUNT))));
+    var gaps = Gaps.of(setting);
+    blocks.add(Columns.of(gaps.plot(), section.curves("Loss by tokens", Budget.TOKENS, Axis.log("training tokens", "", Format.COUNT))));
     blocks.add(Columns.of(section.curves("Loss by compute", Budget.FLOPS, Axis.log("training compute", "FLOPs", Format.COUNT)),
         section.curves("Loss by time", Budget.SECONDS, Axis.log("training time", "", Format.SECONDS))));
-    blocks.add(section.crossings());
+    blocks.add(gaps.table());
+    blocks.add(gaps.crossings());
     return new Section(setting.name(), blocks);
   }
 
@@ -171,36 +167,5 @@ final class SettingSection {
 
   private static List<Point> drawn(Curve curve) {
     return curve.points().stream().filter(p -> p.spent() >= DRAWN_FROM * curve.end()).map(p -> new Point(p.spent(), p.loss())).toList();
-  }
-
-  private Plot gaps() {
-    var series = new ArrayList<Series>();
-    for (var arm : setting.arms().keySet()) {
-      // Dense keeps its place, and with it every arm its colour; its line is the axis.
-      var gap = Gap.of(setting, arm, Arm.BASELINE);
-      var shown = gap.points().stream().filter(p -> p.tokens() >= GAPS_DRAWN_FROM * setting.tokens()).toList();
-      boolean banded = !arm.equals(Arm.BASELINE) && runs(arm).size() >= SEEDS_OF_A_BAND;
-      series.add(Series.of(arm, shown.stream().map(p -> new Point(p.tokens(), p.difference().mean())).toList())
-          .band(
-              banded ? shown.stream().map(p -> new Spread(p.tokens(), p.difference().low(), p.difference().high())).toList() : List.of()));
-    }
-    return Plot.of("Gap to dense", Axis.log("training tokens", "", Format.COUNT), Axis.linear("loss less that of dense", "nats/token",
-        Format.PLAIN), series);
-  }
-
-  private Table crossings() {
-    var table = Table.of("Since when an arm is on its side of dense; proven where the intervals before and after exclude zero",
-        Column.text("arm"),
-        Column.text("side"), Column.number("since", "tokens"), Column.text("proven"));
-    for (var arm : setting.others()) {
-      var gap = Gap.of(setting, arm, Arm.BASELINE);
-      if (gap.points().isEmpty()) continue;
-      var crossing = gap.crossing();
-      var side = gap.points().getLast().difference().mean() < 0 ? "below" : "above";
-      table = table.row(Cell.of(arm).strong(), Cell.of(side),
-          crossing == null ? Cell.of("the beginning") : Cell.of(crossing.tokens(), Format.COUNT),
-          crossing == null ? Cell.none() : Cell.of(crossing.isProven() ? "yes" : "no"));
-    }
-    return table;
   }
 }

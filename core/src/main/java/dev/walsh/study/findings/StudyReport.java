@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -124,6 +125,8 @@ public final class StudyReport {
     page.footnote(Text.of(
         "Arms of one seed saw the same tokens in the same order, under one schedule, from the same initial weights wherever they share a part. Learning rates are each arm's own, as the tables say."));
     page.footnote(Text.of(
+        "Curves, and the gaps read off them, are validated on fewer tokens than the end is, so their last point may differ from the tables' losses. Before its end a curve stands at a learning rate that has not come down: a run planned that short would end lower."));
+    page.footnote(Text.of(
         "At equal FLOPs or time the cheaper arm stands at its end, and the other where it had spent as much; its learning rate had not come down all the way there, which flatters the cheaper one. Time is tokens by the median speed."));
     page.footnote(Text.of(
         "FLOPs count a multiply-add as two, and a fixed transform by its additions. Memory is measured on a GPU after the first steps, and computed from the tensors elsewhere."));
@@ -218,18 +221,22 @@ public final class StudyReport {
     tasks.forEach(task -> columns.add(Column.number(task.task(), task.metric())));
     var rows = new ArrayList<List<Cell>>();
     var chance = new ArrayList<Cell>(List.of(Cell.of("chance").muted()));
-    for (var task : tasks) chance.add(Cell.of(task.chance(), Format.PLAIN).note(Span.of(task.tells() ? "" : "does not tell")).muted());
+    for (var task : tasks) chance.add(Cell.of(accuracy("%.4f", task.chance())).note(Span.of(task.tells() ? "" : "does not tell")).muted());
     rows.add(chance);
     for (var arm : setting.arms().keySet()) {
       var row = new ArrayList<Cell>(List.of(Cell.of(arm).strong()));
       for (var task : tasks) {
         var of = task.arms().get(arm);
-        row.add(of == null ? Cell.none() : Cell.of(of.mean(), Format.PLAIN).note(new Span("±%.4f".formatted(of.error()), of.error())));
+        row.add(of == null ? Cell.none() : Cell.of(accuracy("%.4f", of.mean())).note(accuracy("±%.4f", of.error())));
       }
       rows.add(row);
     }
     return new Table("Accuracy, means over seeds, with one standard error over the items; nothing follows from a task where dense is not"
         + " three of them above chance", columns, rows);
+  }
+
+  private static Span accuracy(String format, double value) {
+    return new Span(String.format(Locale.ROOT, format, value), value);
   }
 
   private Table cells() {

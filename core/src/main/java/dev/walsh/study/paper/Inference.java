@@ -15,6 +15,7 @@ import dev.walsh.report.Plot;
 import dev.walsh.report.Section;
 import dev.walsh.report.Series;
 import dev.walsh.report.Series.Point;
+import dev.walsh.report.Span;
 import dev.walsh.report.Table;
 import dev.walsh.study.paper.InferenceGrid.Shape;
 import dev.walsh.study.paper.Measured.Pair;
@@ -106,8 +107,10 @@ public final class Inference {
     var rows = new ArrayList<List<Cell>>();
     for (var model : grid.models().keySet()) {
       for (int length : grid.prefillLengths()) {
-        rows.add(row(Stream.of(Cell.of(model).strong(), Cell.of(length, Format.PLAIN)), cells(measured.find(Kind.PREFILL, model,
-            new Shape(grid.prefillBatch(), length))), Stream.of()));
+        rows.add(row(Stream.of(Cell.of(model).strong(), Cell.of(new Span(Integer.toString(length), (double) length))),
+            cells(measured.find(Kind.PREFILL, model,
+                new Shape(grid.prefillBatch(), length))),
+            Stream.of()));
       }
     }
     var series = new ArrayList<Line>();

@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -34,11 +35,11 @@ public record StudyPlan(String name, Texts data, List<Group> groups) {
     if (data == null) throw new UserError("data is missing; write \"jdk\", or {\"train\": \"FOLDER\", \"validation\": {…}}");
     if (groups == null || groups.isEmpty()) throw new UserError("groups is missing; give at least one");
     groups = List.copyOf(groups);
-    var earlier = new HashSet<String>();
+    var earlier = new LinkedHashSet<String>();
     for (var group : groups) {
       if (group.bestOf() != null && !earlier.contains(group.bestOf())) {
-        throw new UserError("bestOf of group " + group.name() + " is " + group.bestOf() + ", which is no earlier group; use one of "
-            + earlier);
+        throw new UserError("bestOf of group " + group.name() + " is " + group.bestOf() + ", which is no earlier group; "
+            + (earlier.isEmpty() ? "give learningRates in its place" : "use one of " + String.join(", ", earlier)));
       }
       if (!earlier.add(group.name())) throw new UserError("groups has two of the name " + group.name() + "; rename one");
     }
@@ -77,7 +78,7 @@ public record StudyPlan(String name, Texts data, List<Group> groups) {
     try {
       return Json.PRETTY.readValue(text, StudyPlan.class);
     } catch (JacksonException e) {
-      throw new UserError(source + " " + JsonMistake.of(e), e);
+      throw new UserError(source + " " + JsonMistake.of(e, text), e);
     }
   }
 

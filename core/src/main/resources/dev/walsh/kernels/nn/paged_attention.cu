@@ -9,14 +9,20 @@
 // tokens, of which each sees all earlier ones of its sequence and itself. table holds the pages of sequence b in order from b * tableStride
 // on. cosine and sine are (context, D/2).
 //
-// A sequence has `splits` blocks, each with a stretch of its tokens, none shorter than SPLIT_TOKENS, so that few sequences use the whole GPU
-// as well. Blocks that have nothing to do leave at once. Where more than one is at work, each writes what it found to partial, (B, splits,
-// H * D + 2 H), and the one that is done last puts the parts together, always in the same order. counters is (B), zero, and left so.
+// A block has BLOCK_HEADS heads of a sequence, and `splits` blocks have the same, each with a stretch of the tokens, none shorter than
+// SPLIT_TOKENS, so that few long sequences use the whole GPU as well. Blocks that have nothing to do leave at once. Where more than one is at
+// work, each writes what it found to partial, (B, H, splits, D + 2), and the one that is done last puts the parts together, always in the same
+// order. counters is (B, H / BLOCK_HEADS), zero, and left so.
 //
-// -DELEMENT, -DVECTOR: element.cu; -DHEADS=H; -DHALF=D/2, a multiple of VECTOR; -DPAGE, a power of two; -DSPLIT_TOKENS; -DGROUPS. Launch
-// B * splits blocks of GROUPS * HEADS * LANES threads, LANES being the greatest power of two, 8 at most, that divides a head's vectors: the
-// lanes of a head each own some of its channels, so that a group reads a token's row as it lies in memory, and groups take turns in tokens.
+// Positions, pages, angles and what the cache held before are not written by the kernels of a step, so a block that is launched early (chain.cu)
+// reads them before it waits; only `packed` comes after.
+//
+// -DELEMENT, -DVECTOR: element.cu; -DHEADS=H; -DHALF=D/2, a multiple of VECTOR; -DPAGE, a power of two; -DSPLIT_TOKENS; -DWARPS that a head
+// has; -DBLOCK_HEADS, a divisor of H. Launch B * H / BLOCK_HEADS * splits blocks of BLOCK_HEADS * WARPS * 32 threads. The lanes of a group, the
+// greatest power of two, 8 at most, that divides a head's vectors, each own some of a head's channels, so that a group reads a token's row as
+// it lies in memory, and a head's groups take turns in tokens.
 #include "element.cu"
+#include "chain.cu"
 
 constexpr int HEAD = 2 * HALF;
 constexpr int WIDTH = HEADS * HEAD;
@@ -24,44 +30,69 @@ constexpr int HEAD_VECTORS = HEAD / VECTOR;
 constexpr int LANES = HEAD_VECTORS % 8 == 0 ? 8 : HEAD_VECTORS % 4 == 0 ? 4 : HEAD_VECTORS % 2 == 0 ? 2 : 1;
 constexpr int VECTORS = HEAD_VECTORS / LANES;
 constexpr int OWN = VECTORS * VECTOR;
-constexpr int ROW = HEADS * LANES;
-constexpr int THREADS = GROUPS * ROW;
-constexpr int PARTIAL = WIDTH + 2 * HEADS;
-// Tokens whose keys and values are on their way at once.
-constexpr int AHEAD = OWN <= 16 ? 4 : 2;
+constexpr int MEMBERS = WARPS * 32;
+constexpr int THREADS = BLOCK_HEADS * MEMBERS;
+constexpr int GROUPS = MEMBERS / LANES;
+constexpr int PARTIAL = HEAD + 2;
+constexpr unsigned ALL = 0xffffffffu;
+// Tokens of a group whose keys and values are on their way at once.
+constexpr int AHEAD = OWN <= 8 ? 4 : OWN <= 16 ? 2 : 1;
+constexpr int TURN = GROUPS * AHEAD;
 
 __device__ __forceinline__ float infinity() { return __int_as_float(0x7f800000); }
 
-// What a thread has seen of one head: the greatest score, the sum of the weights beside it, and of the values so weighted its channels.
+// What exponents are taken against: a number even where nothing has been seen.
+__device__ __forceinline__ float base(float greatest) { return greatest == -infinity() ? 0 : greatest; }
+
+// What a thread has seen: the greatest score, the sum of the weights beside it, and of the values so weighted its channels.
 struct Seen {
   float greatest = -infinity();
   float sum = 0;
   float value[OWN] = {};
 
-  __device__ __forceinline__ void add(float otherGreatest, float otherSum, const float (&otherValue)[OWN]) {
-    float both = fmaxf(greatest, otherGreatest);
-    if (both == -infinity()) return;
-    float mine = exp2f(greatest - both);
-    float others = exp2f(otherGreatest - both);
-    greatest = both;
-    sum = sum * mine + otherSum * others;
+  __device__ __forceinline__ void raise(float to) {
+    float factor = exp2f(greatest - base(to));
+    greatest = to;
+    sum *= factor;
 #pragma unroll
     for (int i = 0; i < OWN; i++) {
-      value[i] = value[i] * mine + otherValue[i] * others;
+      value[i] *= factor;
+    }
+  }
+
+  __device__ __forceinline__ void add(float score, const float (&values)[OWN]) {
+    float weight = exp2f(score - base(greatest));
+    sum += weight;
+#pragma unroll
+    for (int i = 0; i < OWN; i++) {
+      value[i] += weight * values[i];
+    }
+  }
+
+  // Adds what the warp's other groups have seen.
+  __device__ __forceinline__ void gather() {
+    float most = greatest;
+#pragma unroll
+    for (int distance = LANES; distance < 32; distance *= 2) {
+      most = fmaxf(most, __shfl_xor_sync(ALL, most, distance));
+    }
+    raise(most);
+#pragma unroll
+    for (int distance = LANES; distance < 32; distance *= 2) {
+      sum += __shfl_xor_sync(ALL, sum, distance);
+#pragma unroll
+      for (int i = 0; i < OWN; i++) {
+        value[i] += __shfl_xor_sync(ALL, value[i], distance);
+      }
     }
   }
 };
 
-struct Place {
-  int head;
+// A lane's share of a head.
+struct Share {
   int lane;
-  unsigned mask;
 
-  __device__ __forceinline__ explicit Place(int within) : head(within / LANES), lane(within % LANES) {
-    mask = (LANES == 32 ? 0xffffffffu : (1u << LANES) - 1) << (threadIdx.x % 32 / LANES * LANES);
-  }
-
-  // The first channel of a thread's i-th vector, in its head.
+  // The first channel of its i-th vector.
   __device__ __forceinline__ int channel(int i) const { return (i * LANES + lane) * VECTOR; }
 
   __device__ __forceinline__ void load(const Bits* head, float (&values)[OWN]) const {
@@ -78,24 +109,6 @@ struct Place {
     }
   }
 
-  // The thread's channels of a head, turned by the angles of a position.
-  __device__ __forceinline__ void rotated(const Bits* head, const float* cosine, const float* sine, float (&values)[OWN]) const {
-    load(head, values);
-#pragma unroll
-    for (int i = 0; i < VECTORS; i++) {
-      int at = channel(i);
-      bool low = at < HALF;
-      float partner[VECTOR];
-      Vector::load(head + (low ? at + HALF : at - HALF)).widen(partner);
-#pragma unroll
-      for (int k = 0; k < VECTOR; k++) {
-        int angle = (low ? at : at - HALF) + k;
-        float turned = partner[k] * sine[angle];
-        values[i * VECTOR + k] = values[i * VECTOR + k] * cosine[angle] + (low ? -turned : turned);
-      }
-    }
-  }
-
   // The sum of products over all channels of the head.
   __device__ __forceinline__ float dot(const float (&a)[OWN], const float (&b)[OWN]) const {
     float sum = 0;
@@ -105,28 +118,81 @@ struct Place {
     }
 #pragma unroll
     for (int distance = LANES / 2; distance > 0; distance /= 2) {
-      sum += __shfl_xor_sync(mask, sum, distance);
+      sum += __shfl_xor_sync(ALL, sum, distance);
     }
     return sum;
   }
 };
 
-// The tokens from `begin` on, in turns with the other groups.
-__device__ __forceinline__ void attend(const Place& place, const float (&query)[OWN], const Bits* keys, const Bits* values,
-    const long long* pages, int begin, int end, Seen& seen) {
-  for (int at = begin; at < end; at += GROUPS * AHEAD) {
-    Vector key[AHEAD][VECTORS];
-    Vector value[AHEAD][VECTORS];
+// A lane's channels of a head, and those that they turn with.
+struct Turning {
+  Vector own[VECTORS];
+  Vector partner[VECTORS];
+
+  __device__ __forceinline__ Turning(Share share, const Bits* head) {
 #pragma unroll
-    for (int j = 0; j < AHEAD; j++) {
-      int token = at + j < end ? at + j : end - 1;
-      long long row = (pages[token / PAGE] * PAGE + token % PAGE) * WIDTH + place.head * HEAD;
+    for (int i = 0; i < VECTORS; i++) {
+      int at = share.channel(i);
+      own[i] = Vector::load(head + at);
+      partner[i] = Vector::load(head + (at < HALF ? at + HALF : at - HALF));
+    }
+  }
+};
+
+// The angles of a position for a lane's channels: by what a channel is multiplied, and by what the one that it turns with.
+struct Angles {
+  float own[OWN];
+  float partner[OWN];
+
+  __device__ __forceinline__ Angles(Share share, const float* cosine, const float* sine) {
 #pragma unroll
-      for (int i = 0; i < VECTORS; i++) {
-        key[j][i] = Vector::load(keys + row + place.channel(i));
-        value[j][i] = Vector::load(values + row + place.channel(i));
+    for (int i = 0; i < VECTORS; i++) {
+      int at = share.channel(i);
+      bool low = at < HALF;
+#pragma unroll
+      for (int k = 0; k < VECTOR; k++) {
+        int angle = (low ? at : at - HALF) + k;
+        own[i * VECTOR + k] = cosine[angle];
+        partner[i * VECTOR + k] = low ? -sine[angle] : sine[angle];
       }
     }
+  }
+
+  __device__ __forceinline__ void turn(const Turning& turning, float (&values)[OWN]) const {
+#pragma unroll
+    for (int i = 0; i < VECTORS; i++) {
+      float other[VECTOR];
+      turning.own[i].widen(values + i * VECTOR);
+      turning.partner[i].widen(other);
+#pragma unroll
+      for (int k = 0; k < VECTOR; k++) {
+        int c = i * VECTOR + k;
+        values[c] = values[c] * own[c] + other[k] * partner[c];
+      }
+    }
+  }
+};
+
+// The keys and values of a group's next tokens, on their way.
+struct Tokens {
+  Vector key[AHEAD][VECTORS];
+  Vector value[AHEAD][VECTORS];
+
+  // Beyond `end` they are of any earlier token: neither shall be seen.
+  __device__ __forceinline__ void fetch(Share share, const Bits* keys, const Bits* values, const long long* pages, int at, int end) {
+#pragma unroll
+    for (int j = 0; j < AHEAD; j++) {
+      int token = max(min(at + j, end - 1), 0);
+      long long row = (pages[token / PAGE] * PAGE + token % PAGE) * WIDTH;
+#pragma unroll
+      for (int i = 0; i < VECTORS; i++) {
+        key[j][i] = Vector::load(keys + row + share.channel(i));
+        value[j][i] = Vector::load(values + row + share.channel(i));
+      }
+    }
+  }
+
+  __device__ __forceinline__ void attend(Share share, const float (&query)[OWN], int at, int end, Seen& seen) const {
     float score[AHEAD];
     float greatest = seen.greatest;
 #pragma unroll
@@ -136,104 +202,56 @@ __device__ __forceinline__ void attend(const Place& place, const float (&query)[
       for (int i = 0; i < VECTORS; i++) {
         key[j][i].widen(wide + i * VECTOR);
       }
-      float product = place.dot(query, wide);
+      float product = share.dot(query, wide);
       score[j] = at + j < end ? product : -infinity();
       greatest = fmaxf(greatest, score[j]);
     }
-    float before = exp2f(seen.greatest - greatest);
-    seen.greatest = greatest;
-    seen.sum *= before;
-#pragma unroll
-    for (int i = 0; i < OWN; i++) {
-      seen.value[i] *= before;
-    }
+    seen.raise(greatest);
 #pragma unroll
     for (int j = 0; j < AHEAD; j++) {
-      float weight = exp2f(score[j] - greatest);
       float wide[OWN];
 #pragma unroll
       for (int i = 0; i < VECTORS; i++) {
-        value[j][i].widen(wide + i * VECTOR);
+        // A weight of zero makes no zero of what is no number.
+        (at + j < end ? value[j][i] : Vector::zero()).widen(wide + i * VECTOR);
       }
-      seen.sum += weight;
-#pragma unroll
-      for (int i = 0; i < OWN; i++) {
-        seen.value[i] += weight * wide[i];
-      }
+      seen.add(score[j], wide);
     }
   }
-}
+};
 
-// Adds what the other groups have seen to what the first has.
-__device__ __forceinline__ void gather(const Place& place, int group, Seen& seen) {
-  if constexpr (GROUPS > 1) {
-    __shared__ float shared[GROUPS > 1 ? GROUPS - 1 : 1][ROW][OWN + 2];
-    int within = place.head * LANES + place.lane;
-    if (group > 0) {
-      float* mine = shared[group - 1][within];
-      mine[0] = seen.greatest;
-      mine[1] = seen.sum;
-#pragma unroll
-      for (int i = 0; i < OWN; i++) {
-        mine[2 + i] = seen.value[i];
-      }
-    }
-    __syncthreads();
-    if (group > 0) return;
-#pragma unroll
-    for (int g = 0; g < GROUPS - 1; g++) {
-      const float* others = shared[g][within];
-      float value[OWN];
-#pragma unroll
-      for (int i = 0; i < OWN; i++) {
-        value[i] = others[2 + i];
-      }
-      seen.add(others[0], others[1], value);
-    }
-  }
-}
+// One channel of a head of what several have seen, a stretch of PARTIAL floats each: its values, then the greatest score and the sum.
+struct Channel {
+  float greatest = -infinity();
+  float sum = 0;
+  float value = 0;
 
-__device__ __forceinline__ void finish(const Place& place, const Seen& seen, Bits* out) {
-  float value[OWN];
-#pragma unroll
-  for (int i = 0; i < OWN; i++) {
-    value[i] = seen.value[i] / seen.sum;
-  }
-  place.store(out, value);
-}
-
-// Leaves a block's part where the last one finds it; true in the block that is last.
-__device__ __forceinline__ bool leave(const Place& place, int group, const Seen& seen, float* mine, int* counter, int parts) {
-  __shared__ bool last;
-  if (group == 0) {
-#pragma unroll
-    for (int i = 0; i < VECTORS; i++) {
-#pragma unroll
-      for (int k = 0; k < VECTOR; k++) {
-        mine[place.head * HEAD + place.channel(i) + k] = seen.value[i * VECTOR + k];
-      }
+  template <class Read>
+  __device__ __forceinline__ Channel(int channel, int count, Read read) {
+#pragma unroll 8
+    for (int i = 0; i < count; i++) {
+      greatest = fmaxf(greatest, read(i * PARTIAL + HEAD));
     }
-    if (place.lane == 0) {
-      mine[WIDTH + 2 * place.head] = seen.greatest;
-      mine[WIDTH + 2 * place.head + 1] = seen.sum;
+#pragma unroll 8
+    for (int i = 0; i < count; i++) {
+      float weight = exp2f(read(i * PARTIAL + HEAD) - base(greatest));
+      sum += weight * read(i * PARTIAL + HEAD + 1);
+      value += weight * read(i * PARTIAL + channel);
     }
-    __threadfence();
   }
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    last = atomicAdd(counter, 1) == parts - 1;
-    if (last) *counter = 0;
-  }
-  __syncthreads();
-  if (last) __threadfence();
-  return last;
-}
+};
 
-extern "C" __global__ void __launch_bounds__(THREADS) paged_attention(const Bits* packed, Bits* out, Bits* keys, Bits* values,
+extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_attention(const Bits* packed, Bits* out, Bits* keys, Bits* values,
     const long long* positions, const long long* table, int tableStride, const float* cosine, const float* sine, float* partial,
     int* counters, int splits) {
-  int sequence = blockIdx.x / splits;
+  letNextBegin();
+  __shared__ float shared[BLOCK_HEADS][WARPS * PARTIAL];
+  __shared__ bool last;
+  int unit = blockIdx.x / splits;
   int split = blockIdx.x % splits;
+  int sequence = unit / (HEADS / BLOCK_HEADS);
+  int head = unit % (HEADS / BLOCK_HEADS) * BLOCK_HEADS + threadIdx.x / MEMBERS;
+  int member = threadIdx.x % MEMBERS;
   int position = (int)positions[sequence];
   int parts = min(splits, max(1, (position + SPLIT_TOKENS - 1) / SPLIT_TOKENS));
   if (split >= parts) return;
@@ -241,52 +259,88 @@ extern "C" __global__ void __launch_bounds__(THREADS) paged_attention(const Bits
   int begin = split * stretch;
   int end = min(position, begin + stretch);
 
-  int group = threadIdx.x / ROW;
-  Place place(threadIdx.x % ROW);
-  const Bits* row = packed + (long long)sequence * 3 * WIDTH + place.head * HEAD;
+  Share share{member % LANES};
+  int group = member / LANES;
   const long long* pages = table + (long long)sequence * tableStride;
-  cosine += (long long)position * HALF;
-  sine += (long long)position * HALF;
+  keys += head * HEAD;
+  values += head * HEAD;
+  int at = begin + group * AHEAD;
+  Tokens tokens;
+  tokens.fetch(share, keys, values, pages, at, end);
+  Angles angles(share, cosine + (long long)position * HALF, sine + (long long)position * HALF);
+  long long slot = (pages[position / PAGE] * PAGE + position % PAGE) * WIDTH;
+
+  awaitPrevious();
+  const Bits* row = packed + (long long)sequence * 3 * WIDTH + head * HEAD;
+  Turning queryOf(share, row);
+  Turning keyOf(share, row + WIDTH);
+  float value[OWN];
+  share.load(row + 2 * WIDTH, value);
   float query[OWN];
-  place.rotated(row, cosine, sine, query);
+  float key[OWN];
+  angles.turn(queryOf, query);
+  angles.turn(keyOf, key);
   const float scale = 1.4426950408889634f * rsqrtf((float)HEAD);
 #pragma unroll
   for (int i = 0; i < OWN; i++) {
     query[i] *= scale;
   }
-
   Seen seen;
-  attend(place, query, keys, values, pages, begin + group * AHEAD, end, seen);
+  float score = share.dot(query, key);
   if (split == 0 && group == 0) {
-    float key[OWN];
-    float value[OWN];
-    place.rotated(row + WIDTH, cosine, sine, key);
-    place.load(row + 2 * WIDTH, value);
-    long long slot = (pages[position / PAGE] * PAGE + position % PAGE) * WIDTH + place.head * HEAD;
-    place.store(keys + slot, key);
-    place.store(values + slot, value);
-    seen.add(place.dot(query, key), 1, value);
+    share.store(keys + slot, key);
+    share.store(values + slot, value);
+    seen.raise(score);
+    seen.add(score, value);
   }
-  gather(place, group, seen);
-  Bits* to = out + (long long)sequence * WIDTH + place.head * HEAD;
-  if (parts == 1) {
-    if (group == 0) finish(place, seen, to);
-    return;
+  for (int first = begin; first < end; first += TURN) {
+    if (first > begin) tokens.fetch(share, keys, values, pages, at, end);
+    tokens.attend(share, query, at, end, seen);
+    at += TURN;
   }
-  float* all = partial + (long long)sequence * splits * PARTIAL;
-  if (!leave(place, group, seen, all + (long long)split * PARTIAL, counters + sequence, parts) || group > 0) return;
-  Seen together;
-  for (int part = 0; part < parts; part++) {
-    const float* others = all + (long long)part * PARTIAL;
-    float value[OWN];
+
+  seen.gather();
+  float* found = shared[threadIdx.x / MEMBERS];
+  if (member % 32 < LANES) {
+    float* mine = found + member / 32 * PARTIAL;
 #pragma unroll
-    for (int i = 0; i < VECTORS; i++) {
-#pragma unroll
-      for (int k = 0; k < VECTOR; k++) {
-        value[i * VECTOR + k] = __ldcg(others + place.head * HEAD + place.channel(i) + k);
-      }
+    for (int i = 0; i < OWN; i++) {
+      mine[share.channel(i / VECTOR) + i % VECTOR] = seen.value[i];
     }
-    together.add(__ldcg(others + WIDTH + 2 * place.head), __ldcg(others + WIDTH + 2 * place.head + 1), value);
+    if (share.lane == 0) {
+      mine[HEAD] = seen.greatest;
+      mine[HEAD + 1] = seen.sum;
+    }
   }
-  finish(place, together, to);
+  __syncthreads();
+  out += ((long long)sequence * HEADS + head) * HEAD;
+  partial += ((long long)sequence * HEADS + head) * splits * PARTIAL;
+  for (int c = member; c < HEAD; c += MEMBERS) {
+    Channel channel(c, WARPS, [&](int i) { return found[i]; });
+    if (parts == 1) {
+      out[c] = ELEMENT::narrow(channel.value / channel.sum);
+    } else {
+      float* mine = partial + split * PARTIAL;
+      mine[c] = channel.value;
+      if (c == 0) {
+        mine[HEAD] = channel.greatest;
+        mine[HEAD + 1] = channel.sum;
+      }
+      __threadfence();
+    }
+  }
+  if (parts == 1) return;
+
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    last = atomicAdd(counters + unit, 1) == parts - 1;
+    if (last) counters[unit] = 0;
+  }
+  __syncthreads();
+  if (!last) return;
+  __threadfence();
+  for (int c = member; c < HEAD; c += MEMBERS) {
+    Channel channel(c, parts, [&](int i) { return __ldcg(partial + i); });
+    out[c] = ELEMENT::narrow(channel.value / channel.sum);
+  }
 }

@@ -6,8 +6,10 @@
 //
 // gateUp and dGateUp are (rows, 2F), h and dh (rows, F), all contiguous and apart; vectors = rows * F / VECTOR.
 //
-// -DELEMENT, -DVECTOR: element.cu; -DHIDDEN=F, a multiple of VECTOR. Launch ceil(vectors / THREADS) blocks of -DTHREADS threads.
+// -DELEMENT, -DVECTOR: element.cu; -DHIDDEN=F, a multiple of VECTOR. Launch ceil(vectors / THREADS) blocks of -DTHREADS threads; swiglu_forward
+// may be launched early (chain.cu).
 #include "element.cu"
+#include "chain.cu"
 
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1, 1 + __expf(-x)); }
 
@@ -15,6 +17,8 @@ __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1, 1 + __e
 __device__ __forceinline__ long long gateOf(long long vector) { return (vector + vector / (HIDDEN / VECTOR) * (HIDDEN / VECTOR)) * VECTOR; }
 
 extern "C" __global__ void __launch_bounds__(THREADS) swiglu_forward(const Bits* gateUp, Bits* h, long long vectors) {
+  letNextBegin();
+  awaitPrevious();
   long long vector = (long long)blockIdx.x * THREADS + threadIdx.x;
   if (vector >= vectors) {
     return;

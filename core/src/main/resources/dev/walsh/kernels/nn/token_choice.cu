@@ -12,6 +12,7 @@
 //
 // -DELEMENT, -DVECTOR: element.cu; -DVOCABULARY, a multiple of VECTOR; -DTOKENS; -DTHREADS, a multiple of 32. Launch B blocks of THREADS.
 #include "element.cu"
+#include "chain.cu"
 
 constexpr int CHUNKS = (TOKENS + THREADS * VECTOR - 1) / (THREADS * VECTOR);
 constexpr int WARPS = THREADS / 32;
@@ -34,11 +35,25 @@ __device__ __forceinline__ unsigned ordered(float value) {
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
+template <class Value>
+__device__ __forceinline__ Value fromLane(Value value, int distance) {
+  constexpr int WORDS = sizeof(Value) / 4;
+  union {
+    Value value;
+    unsigned words[WORDS];
+  } moved = {value};
+#pragma unroll
+  for (int i = 0; i < WORDS; i++) {
+    moved.words[i] = __shfl_xor_sync(ALL, moved.words[i], distance);
+  }
+  return moved.value;
+}
+
 template <class Value, class Combine>
 __device__ __forceinline__ Value acrossWarp(Value value, Combine combine) {
 #pragma unroll
   for (int distance = 16; distance > 0; distance /= 2) {
-    value = combine(value, __shfl_xor_sync(ALL, value, distance));
+    value = combine(value, fromLane(value, distance));
   }
   return value;
 }
@@ -97,7 +112,7 @@ struct Row {
 
   template <class Visit>
   __device__ __forceinline__ void each(Visit visit) const {
-#pragma unroll 2
+#pragma unroll 4
     for (int chunk = 0; chunk < CHUNKS; chunk++) {
       each(chunk, visit);
     }
@@ -113,13 +128,48 @@ __device__ __forceinline__ double uniform(unsigned long long key, unsigned long 
   return (double)(z >> 11) * 0x1p-53;
 }
 
-// The greatest key at which `holds`, which is true of zero and of no key after the first that it is false of. leastBit, a power of two,
-// divides all keys that may be it.
-template <class Holds>
-__device__ __forceinline__ unsigned greatest(unsigned leastBit, Holds holds) {
+// Three numbers of a row, one for each of three keys.
+template <class Value>
+struct Three {
+  Value of[3];
+};
+
+struct SumOfThree {
+  template <class Value>
+  __device__ __forceinline__ Three<Value> operator()(Three<Value> a, Three<Value> b) const {
+    return {{a.of[0] + b.of[0], a.of[1] + b.of[1], a.of[2] + b.of[2]}};
+  }
+};
+
+// The sums over the row of what `amount` gives for logits that are not below three keys, which ascend.
+template <class Value, class Amount>
+__device__ __forceinline__ Three<Value> sumsFrom(const Row& row, const unsigned (&keys)[3], Amount amount) {
+  using Partial = decltype(amount(0.0f));
+  Three<Partial> mine = {};
+  row.each([&](float value, int) {
+    unsigned key = ordered(value);
+    Partial part = amount(value);
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+      mine.of[i] += key >= keys[i] ? part : Partial(0);
+    }
+  });
+  Three<Value> sums = {{(Value)mine.of[0], (Value)mine.of[1], (Value)mine.of[2]}};
+  return acrossBlock(sums, SumOfThree());
+}
+
+// The greatest key from which on the row's amounts sum up to `wanted`, which all of them do: two bits a pass. lowestBit, a power of four, divides
+// all keys that may be it.
+template <class Value, class Amount>
+__device__ __forceinline__ unsigned greatest(const Row& row, unsigned lowestBit, Value wanted, Amount amount) {
   unsigned key = 0;
-  for (unsigned bit = 0x80000000u; bit >= leastBit; bit >>= 1) {
-    if (holds(key | bit)) key |= bit;
+  for (unsigned bit = 0x40000000u; bit >= lowestBit; bit >>= 2) {
+    unsigned keys[3] = {key | bit, key | 2 * bit, key | 3 * bit};
+    Three<Value> sums = sumsFrom<Value>(row, keys, amount);
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+      if (sums.of[i] >= wanted) key = keys[i];
+    }
   }
   return key;
 }
@@ -169,15 +219,17 @@ __device__ __forceinline__ int at(const Row& row, Weight weight, double target, 
 
 extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* logits, const long long* rules, int stride,
     const long long* positions, unsigned char* seen, long long* ids, long long* made) {
+  letNextBegin();
   int b = blockIdx.x;
   long long topK = rules[stride + b];
   double temperature = __longlong_as_double(rules[2 * stride + b]);
   double topP = __longlong_as_double(rules[3 * stride + b]);
   float penalty = (float)__longlong_as_double(rules[4 * stride + b]);
+  awaitPrevious();
   seen += (long long)b * VOCABULARY;
   Row row = {logits + (long long)b * VOCABULARY, penalty == 1 ? nullptr : seen, penalty};
   // A bf16 number is the upper half of its key.
-  unsigned leastBit = Same<ELEMENT, Bf16>::VALUE && penalty == 1 ? 1u << 16 : 1u;
+  unsigned lowestBit = Same<ELEMENT, Bf16>::VALUE && penalty == 1 ? 1u << 16 : 1u;
 
   // The greatest logit and the first id that has it, as one number.
   unsigned long long best = ~0ull;
@@ -188,7 +240,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
     if (candidate < best) best = candidate;
   });
   best = acrossBlock(best, Least());
-  wrong = acrossBlock(wrong, Sum());
+  wrong = __syncthreads_or(wrong);
   int chosen = (int)(unsigned)best;
   unsigned top = ~(unsigned)(best >> 32);
   bool finite = !wrong && top > ordered(-infinity());
@@ -199,28 +251,23 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
     float scale = (float)fmin(fmax(1.4426950408889634 / temperature, 0x1p-126), 0x1p+127);
     unsigned least = 0;
     if (topK > 0 && topK < TOKENS) {
-      least = greatest(leastBit, [&](unsigned key) {
-        int count = 0;
-        row.each([&](float value, int) { count += ordered(value) >= key; });
-        return acrossBlock(count, Sum()) >= topK;
-      });
+      least = greatest(row, lowestBit, (int)topK, [](float) { return 1; });
     }
-    auto mass = [&](unsigned key) {
-      float sum = 0;
-      row.each([&](float value, int) { sum += ordered(value) >= key ? exp2f((value - greatestLogit) * scale) : 0.0f; });
-      return acrossBlock((double)sum, Sum());
+    auto mass = [&](float value) { return exp2f((value - greatestLogit) * scale); };
+    auto total = [&]() {
+      const unsigned keys[3] = {least, least, least};
+      return sumsFrom<double>(row, keys, mass).of[0];
     };
-    double total = mass(least);
+    double all = total();
     if (topP < 1) {
-      double wanted = topP * total;
-      unsigned nucleus = greatest(leastBit, [&](unsigned key) { return mass(key > least ? key : least) >= wanted; });
+      unsigned nucleus = greatest(row, lowestBit, topP * all, mass);
       if (nucleus > least) {
         least = nucleus;
-        total = mass(least);
+        all = total();
       }
     }
-    double target = uniform((unsigned long long)rules[b], (unsigned long long)positions[b]) * total;
-    auto weight = [&](float value) { return ordered(value) >= least ? exp2f((value - greatestLogit) * scale) : 0.0f; };
+    double target = uniform((unsigned long long)rules[b], (unsigned long long)positions[b]) * all;
+    auto weight = [&](float value) { return ordered(value) >= least ? mass(value) : 0.0f; };
     chosen = at(row, weight, target, chosen);
   }
   if (threadIdx.x == 0) {

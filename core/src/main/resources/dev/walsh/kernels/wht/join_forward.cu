@@ -5,8 +5,9 @@
 //                Element* xOut, Element* n, long long rows, float eps)
 //
 // Rows are contiguous, (rows, d). An output may be an input, else all are apart. A null y is zero, and a null xOut is not written: with both,
-// and neither alpha nor beta, what is left is the norm of x, at half the traffic. Defines and launch: rows.cu.
+// and neither alpha nor beta, what is left is the norm of x, at half the traffic. Defines and launch: rows.cu; it may be launched early (chain.cu).
 #include "rows.cu"
+#include "chain.cu"
 
 using JoinStage = Stage<2, 1>;
 
@@ -15,6 +16,8 @@ extern "C" __constant__ int sharedBytes = JoinStage::SHARED_BYTES;
 extern "C" __global__ void __launch_bounds__(THREADS, 1) join_forward(const Bits* y, const Bits* x, const Bits* alpha,
     const Bits* beta, const Bits* gain, Bits* xOut, Bits* n, long long rows, float eps) {
   extern __shared__ __align__(16) float shared[];
+  letNextBegin();
+  awaitPrevious();
   JoinStage stage(shared);
   auto fetch = [&](int buffer, long long row) {
     stage.fetch(buffer, 0, y, row, rows);

@@ -92,6 +92,38 @@ final class LinearTest {
     }
   }
 
+  @Test
+  void whatIsReplayedGetsTheFastestAlgorithmAndKeepsFewRowsWhereTheyWere() {
+    try (var scope = Scope.withoutGradients()) {
+      var x = random(64, 32);
+      var weight = random(48, 32);
+      assertThat(Linear.isOurs(x, weight)).isFalse();
+      CudaGraph.warmUp(() -> {
+        assertThat(Linear.isOurs(x, weight)).isTrue();
+        assertThat(Linear.isOurs(x.narrow(0, 0, 1), weight)).isFalse();
+        assertClose(Linear.apply(x, weight), exact(x, false).matmul(exact(weight, true)));
+      });
+    }
+  }
+
+  @Test
+  void wideProductsAreNotRounded() {
+    try (var scope = Scope.withoutGradients()) {
+      var weight = random(500, 64);
+      for (int rows : new int[] {1, 16, 40}) {
+        var x = random(2, rows, 64);
+        for (var matrix : List.of(weight, Int8Matrix.pack(weight))) {
+          var wide = Linear.wide(x, matrix);
+          var floats = Int8Matrix.is(matrix) ? Int8Matrix.unpack(matrix, 64, Dtype.BF16) : matrix;
+          double error = wide.sub(torch.linear(exact(x, false), exact(floats, false))).abs().max().item_double();
+          assertThat(Dtype.of(wide)).isEqualTo(Dtype.F32);
+          // Bytes are multiplied by their scale after the sum, or before and then rounded.
+          assertThat(error).isLessThan(Int8Matrix.is(matrix) ? 0.1 : 1e-3);
+        }
+      }
+    }
+  }
+
   private static List<Tensor> everything(Tensor y, Tensor x, Tensor weight, Tensor upstream) {
     y.mul(upstream).sum().backward();
     var all = List.of(y.detach(), x.grad().clone(), weight.grad().clone());

@@ -46,8 +46,8 @@ final class PagedAttentionTest {
       var packed = Exactly.random(device, dtype, batch, 3L * heads * headWidth);
       var positions = Memory.tensor(lengths, batch).to(device.options(Dtype.I64), false, false, null);
       var wideCache = new KvLayer(wide(cache.keys()), wide(cache.values()));
-      try (var attention = attention(device, dtype, longest + 1, headWidth, batch);
-          var exactly = attention(device, Dtype.F64, longest + 1, headWidth, batch)) {
+      try (var attention = attention(device, dtype, longest + 1, heads, headWidth, batch);
+          var exactly = attention(device, Dtype.F64, longest + 1, heads, headWidth, batch)) {
         var expected = exactly.plain(wide(packed), wideCache, positions, table);
         // The counters of the blocks must be as before after each call.
         for (int call = 0; call < 2; call++) {
@@ -61,8 +61,8 @@ final class PagedAttentionTest {
     }
   }
 
-  private static PagedAttention attention(Device device, Dtype dtype, long context, int headWidth, int rows) {
-    return new PagedAttention(new Rope((int) context, headWidth, 10_000, new Weights(device, dtype, 0).at("rope")), rows, device);
+  private static PagedAttention attention(Device device, Dtype dtype, long context, int heads, int headWidth, int rows) {
+    return new PagedAttention(new Rope((int) context, headWidth, 10_000, new Weights(device, dtype, 0).at("rope")), rows, heads, device);
   }
 
   /** Angles and results are rounded once or twice; the values are of order one. */

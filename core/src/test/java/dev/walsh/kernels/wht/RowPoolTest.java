@@ -1,5 +1,6 @@
 package dev.walsh.kernels.wht;
 
+import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -11,6 +12,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 final class RowPoolTest {
   private static final long LARGE = 1 << 20;
+  private static final long LITTLE = 1 << 16;
 
   private static int[] times(RowPool pool, int rows) {
     var times = new AtomicIntegerArray(rows);
@@ -33,6 +35,21 @@ final class RowPoolTest {
       Thread.sleep(5);
       assertThat(times(RowPool.of(3), 9)).containsOnly(1);
     }
+  }
+
+  @Test
+  void littleIsCutAlikeWhetherThreadsSleepOrLookOut() throws InterruptedException {
+    Thread.sleep(5);
+    var asleep = chunks(RowPool.of(3), 9);
+    assertThat(times(RowPool.of(3), 9)).as("now they look out").containsOnly(1);
+    assertThat(chunks(RowPool.of(3), 9)).isEqualTo(asleep).containsExactly(0, 0, 0, 1, 1, 1, 2, 2, 2);
+  }
+
+  /** The chunk of each row of a small task. */
+  private static int[] chunks(RowPool pool, int rows) {
+    var chunks = new int[rows];
+    pool.run(rows, LITTLE, (chunk, from, to) -> Arrays.fill(chunks, (int) from, (int) to, chunk));
+    return chunks;
   }
 
   @ParameterizedTest

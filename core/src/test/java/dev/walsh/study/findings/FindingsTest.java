@@ -1,5 +1,6 @@
 package dev.walsh.study.findings;
 
+import dev.walsh.report.Column;
 import dev.walsh.study.Interval;
 import dev.walsh.study.Sizes;
 import dev.walsh.study.cells.MadeStudy;
@@ -125,6 +126,24 @@ final class FindingsTest {
     assertThat(crossing.tokens()).isCloseTo(640 * Math.pow(10, 0.4), within(1e-6));
     assertThat(crossing.isProven()).isTrue();
     assertThat(Gap.of(small, "identity", "dense").crossing()).isNull();
+  }
+
+  @Test
+  void theGapIsReadAtTheEndAndEachTimeHalfAsFarOn() {
+    var gaps = Gaps.of(small);
+    // Validations after 640, 1280, 2560, 5120 and 6400 tokens: nearest to an eighth, a quarter, a half and all of 6400, nothing to a sixteenth.
+    assertThat(gaps.table().columns()).extracting(Column::name).containsExactly("arm", "640", "1.280k", "2.560k", "6.400k");
+    // In the mean over seeds hadamard is 0.1 − 0.2 log10(t / 640) − 0.02 from dense, and identity 0.3 − 0.01.
+    assertThat(gaps.table().rows().getFirst()).extracting(cell -> cell.content().value()).satisfies(values -> {
+      assertThat(values.get(1)).isCloseTo(0.08, within(1e-9));
+      assertThat(values.get(4)).isCloseTo(-0.12, within(1e-9));
+    });
+    assertThat(gaps.table().rows().getLast()).as("every run of low-rank diverged").extracting(cell -> cell.content().value())
+        .containsOnlyNulls();
+    var drawn = gaps.plot().series().get(1);
+    assertThat(drawn.points()).hasSize(5);
+    assertThat(drawn.band()).hasSize(5);
+    assertThat(Gaps.of(results.settings().get(1)).plot().series().get(1).faint()).as("the two seeds").hasSize(2);
   }
 
   @Test

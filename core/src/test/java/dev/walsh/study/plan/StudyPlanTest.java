@@ -47,20 +47,21 @@ final class StudyPlanTest {
 
   @ParameterizedTest
   @CsvSource(delimiter = '|', quoteCharacter = '`', textBlock = """
-      "identity"]       | "fourier"]         | line 5 | groups[1] | the arm 'fourier' is unknown
+      "identity"]       | "fourier"]         | line 4 | groups[1] | the arm 'fourier' is unknown
       "heads": 2        | "heads": 5         | line 2 | groups[0].model | heads = 5 does not divide width = 24
-      "tokens": 640     | "tokens": 0        | line 3 | groups[0] | tokens is 0
-      "tokens": 640     | "token": 640       | line 3 | groups[0] | tokens is 0 or missing
+      "tokens": 640     | "tokens": 0        | line 2 | groups[0] | tokens is 0
+      "tokens": 640     | "token": 640       | line 2 | groups[0] | tokens is 0 or missing
       "seeds": [0]      | "seeds": ["one"]   | line 3 | groups[0].seeds[0] | one
-      "batchTokens": 64 | "batchSize": 64    | groups | groups[0].batchSize | the field is unknown; use one of name, about, model
-      "seeds": [0]      | "seeds": []        | line 3 | groups[0] | seeds is missing
-      "seeds": [0, 1]   | "seeds": [1, 1]    | line 5 | groups[1] | seeds has [1, 1]
-      [5e-4, 0.001]     | [5e-4, 0]          | line 3 | groups[0] | --lr is 0.0
-      "batchTokens": 64 | "batchTokens": 63  | line 3 | groups[0] | --batch-tokens is 63
+      "batchTokens": 64 | "batchSize": 64    | line 2 | groups[0].batchSize | the field is unknown; use one of name, about, model
+      "seeds": [0]      | "seeds": []        | line 2 | groups[0] | seeds is missing
+      "seeds": [0, 1]   | "seeds": [1, 1]    | line 4 | groups[1] | seeds has [1, 1]
+      [5e-4, 0.001]     | [5e-4, 0]          | line 2 | groups[0] | --lr is 0.0
+      "batchTokens": 64 | "batchTokens": 63  | line 2 | groups[0] | --batch-tokens is 63
       "bestOf": "rates" | "bestOf": "later"  | line   | bestOf    | which is no earlier group
+      "learningRates": [5e-4, 0.001] | "bestOf": "arms" | line | bestOf | give learningRates in its place
       "name": "arms"    | "name": "rates"    | line   | groups    | two of the name rates
-      "name": "arms"    | "name": "a/b"      | line 5 | groups[1] | name is a/b
-      "train": "train"  | "trains": "train"  | data.trains | data.trains | use one of train, validation
+      "name": "arms"    | "name": "a/b"      | line 4 | groups[1] | name is a/b
+      "train": "train"  | "trains": "train"  | line 1 | data.trains | use one of train, validation
       "name": "all of it" | "name": " " | line | name | say what the study is called
       """)
   void aMistakeNamesFileLineAndField(String right, String wrong, String line, String field, String said) {

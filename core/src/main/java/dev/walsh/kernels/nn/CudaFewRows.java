@@ -1,0 +1,114 @@
+package dev.walsh.kernels.nn;
+
+import dev.walsh.tensor.CudaModule;
+import dev.walsh.tensor.CustomGradient;
+import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Dtype;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Products of few rows on the GPU in bf16, where no gradient is wanted: the matrix, of floats or an {@link Int8Matrix}, is read at the speed of
+ * memory, and its first columns while the kernel before is still at work. An MLP's gate comes with its product.
+ */
+final class CudaFewRows {
+  /** For more rows libtorch's products, in which blocks share the rows, are faster, even if a matrix in bytes must be widened first. */
+  private static final int MOST_ROWS = 32;
+  private static final int PACKET_BYTES = 16;
+
+  private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Products of few rows", Kernel::new);
+
+  private CudaFewRows() {}
+
+  static boolean covers(Tensor x, Tensor weight) {
+    if (!x.is_cuda() || Dtype.of(x) != Dtype.BF16 || CustomGradient.isWanted(x, weight) || !weight.is_contiguous()) return false;
+    boolean bytes = Int8Matrix.is(weight);
+    if (!bytes && Dtype.of(weight) != Dtype.BF16) return false;
+    long in = x.size(-1);
+    long rows = x.numel() / in;
+    return rows > 0 && rows <= MOST_ROWS && in % packet(bytes) == 0;
+  }
+
+  /** Elements of the matrix that one access brings. */
+  private static int packet(boolean bytes) {
+    return bytes ? PACKET_BYTES : PACKET_BYTES / Dtype.BF16.bytes();
+  }
+
+  /** x: (…,in), weight: (out,in), or in bytes -> (…,out), in the dtype {@code result}, of x or float32; null where libtorch must do it. */
+  static @Nullable Tensor multiply(Tensor x, Tensor weight, Dtype result) {
+    return run(x, weight, false, result);
+  }
+
+  /** silu of the first half of the product's channels, times the second; weight: (2F,in), or in bytes -> (…,F); null likewise. */
+  static @Nullable Tensor gated(Tensor x, Tensor weight) {
+    return run(x, weight, true, Dtype.BF16);
+  }
+
+  private static @Nullable Tensor run(Tensor x, Tensor weight, boolean gated, Dtype result) {
+    if (!covers(x, weight)) return null;
+    int in = (int) x.size(-1);
+    int rows = (int) (x.numel() / in);
+    int outs = (int) weight.size(0) / (gated ? 2 : 1);
+    var kernel = KERNELS.of(Shape.of(rows, in, outs, Int8Matrix.is(weight), gated, result));
+    if (kernel == null) return null;
+    var shape = x.shape();
+    shape[shape.length - 1] = outs;
+    var out = torch.empty(shape, Device.CUDA.options(result), null);
+    kernel.run(x.contiguous(), weight, out, in, outs, rows);
+    return out;
+  }
+
+  /**
+   * What the kernel is compiled for.
+   *
+   * @param rows room for rows of x
+   * @param tiles groups of eight columns of the result that a block has
+   * @param warps of a block, which share the columns of the matrix
+   * @param depth accesses under way a lane and tile
+   */
+  private record Shape(int rows, int tiles, int warps, int depth, boolean bytes, boolean gated, Dtype result) {
+    /** The lanes of a warp that read one row of the matrix. */
+    private static final int LANES = 4;
+    private static final int LEAST_WARPS = 4;
+    private static final int MOST_WARPS = 8;
+    private static final int MOST_DEPTH = 8;
+    /** Registers' worth of accesses under way. */
+    private static final int MOST_UNDER_WAY = 12;
+    /** So many columns of the result keep the GPU busy even if blocks have several groups of them. */
+    private static final int WIDE = 16_384;
+
+    static Shape of(int rows, int in, int outs, boolean bytes, boolean gated, Dtype result) {
+      int room = rows <= 8 ? 8 : rows <= 16 ? 16 : 32;
+      int tiles = room == 32 || outs >= WIDE ? 2 : 1;
+      int accesses = Math.ceilDiv(in, LANES * packet(bytes));
+      int warps = Math.clamp(Integer.highestOneBit(Math.max(1, 2 * Math.ceilDiv(accesses, MOST_DEPTH) - 1)), LEAST_WARPS, MOST_WARPS);
+      int underWay = Math.min(MOST_UNDER_WAY / (tiles * (gated ? 2 : 1)), MOST_ROWS * MOST_DEPTH / 2 / room);
+      int depth = Math.min(Math.ceilDiv(accesses, warps), Math.min(MOST_DEPTH, underWay));
+      return new Shape(room, tiles, warps, depth, bytes, gated, result);
+    }
+  }
+
+  /** {@code few_rows.cu} for one shape. */
+  private static final class Kernel {
+    private static final int WARP = 32;
+    private static final int TILE = 8;
+
+    private final Shape shape;
+    private final CudaModule.Kernel kernel;
+
+    Kernel(Shape shape) {
+      this.shape = shape;
+      kernel = KernelText
+          .compile("few_rows", Dtype.BF16, packet(false), "IN_BYTES=" + (shape.bytes ? 1 : 0), "GATED=" + (shape.gated ? 1 : 0),
+              "WIDE_OUT=" + (shape.result == Dtype.F32 ? 1 : 0), "ROWS=" + shape.rows, "TILES=" + shape.tiles, "WARPS=" + shape.warps,
+              "DEPTH=" + shape.depth)
+          .kernel("few_rows", 0);
+    }
+
+    void run(Tensor x, Tensor weight, Tensor out, int in, int outs, int rows) {
+      kernel.launchEarly(Math.ceilDiv(outs, TILE * shape.tiles), shape.warps * WARP, CudaModule.argument(x), CudaModule.argument(weight),
+          CudaModule.argument(out), in, weight.size(1) * weight.element_size(), outs, rows);
+    }
+  }
+}
