@@ -61,7 +61,8 @@ public final class BenchSoakCommand implements Callable<Integer> {
     var device = compute.device();
     var dtype = compute.dtype(device);
     Soak.Outcome outcome;
-    try (var subjects = InferenceSubjects.random(shape, List.of("hadamard"), CONTEXT, device, dtype, false)) {
+    try (var subjects = InferenceSubjects.random(InferenceSubjects.arms(shape, List.of("hadamard"), List.of()), CONTEXT, device, dtype,
+        false)) {
       outcome = Soak.run(subjects.subjects().getFirst().model(), batch, requests, seed, true);
     }
     if (outcome.leakedBytes() != 0) throw new IllegalStateException(outcome.leakedBytes() + " bytes of the cache were left behind");

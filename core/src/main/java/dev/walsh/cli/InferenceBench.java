@@ -2,6 +2,7 @@ package dev.walsh.cli;
 
 import dev.walsh.checkpoint.Choice;
 import dev.walsh.checkpoint.SavedModel;
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.Json;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
@@ -17,10 +18,12 @@ import dev.walsh.report.Cell;
 import dev.walsh.report.Column;
 import dev.walsh.report.Format;
 import dev.walsh.report.Table;
+import dev.walsh.study.Arm;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -31,12 +34,17 @@ import picocli.CommandLine.Option;
 /** What the benchmarks of prefill and decode share: the models, the cells, and how the results are told. */
 final class InferenceBench {
   private static final double MIB = 1 << 20;
+  /** So that sums of lengths are numbers still. */
+  private static final int MOST_LENGTH = 1 << 30;
 
   @Option(names = "--model", paramLabel = "PRESET|FILE.json", split = ",", defaultValue = "124M", description = "The shapes, with random weights (default: ${DEFAULT-VALUE}).")
   private List<String> models = List.of();
 
   @Option(names = "--projection", paramLabel = "NAME", split = ",", defaultValue = "dense,hadamard", completionCandidates = ArmNames.class, description = "The output projections, Hadamard's folded; the first is what the others are compared with (default: ${DEFAULT-VALUE}).")
   private List<String> projections = List.of();
+
+  @Option(names = "--attention", paramLabel = "NAME", split = ",", description = "By what tokens weigh one another: softmax, hla:2x16, katharopoulos, cosformer, based; each with each projection, as the shape says by default.")
+  private List<String> attentions = List.of();
 
   @Option(names = "--run", paramLabel = "RUN", split = ",", description = "Trained models instead: folders of runs.")
   private List<Path> runs = List.of();
@@ -70,12 +78,17 @@ final class InferenceBench {
 
   void run(Kind kind, CommandSpec spec) {
     for (int n : batches) positive("--batches", n);
-    for (int n : lengths) positive("--lengths", n);
+    for (int n : lengths) {
+      positive("--lengths", n);
+      if (n > MOST_LENGTH) throw new UserError(String.format(Locale.ROOT, "--lengths %d is too long; give at most %d", n, MOST_LENGTH));
+    }
     positive("--rounds", rounds);
     boolean int8 = DeviceOptions.int8(weightForm);
     KernelBench.requireJson(out);
     if (!graph.equals("on") && !graph.equals("off")) throw new UserError("--graph " + graph + " is unknown; use on or off");
-    var shapes = runs.isEmpty() ? models.stream().map(ModelConfig::parse).toList() : List.<ModelConfig>of();
+    var kinds = kinds();
+    var arms = new LinkedHashMap<String, List<Arm>>();
+    if (runs.isEmpty()) models.forEach(name -> arms.put(name, InferenceSubjects.arms(ModelConfig.parse(name), projections, kinds)));
     var device = compute.device();
     var dtype = compute.dtype(device);
     var banner = Hardware.probe().banner(device.toString());
@@ -85,9 +98,7 @@ final class InferenceBench {
     var rows = new ArrayList<Row>();
     if (!runs.isEmpty()) cells(kind, "trained", trained(device, dtype, int8), rates, rows);
     int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
-    for (int i = 0; i < shapes.size(); i++) {
-      cells(kind, models.get(i), InferenceSubjects.random(shapes.get(i), projections, longest, device, dtype, int8), rates, rows);
-    }
+    arms.forEach((name, of) -> cells(kind, name, InferenceSubjects.random(of, longest, device, dtype, int8), rates, rows));
     print(kind, spec, rows, rates, dtype, banner);
   }
 
@@ -95,15 +106,28 @@ final class InferenceBench {
     if (value < 1) throw new UserError(option + " is " + value + "; give at least 1");
   }
 
+  /** The attentions that were asked for; none for each shape's own. */
+  private List<AttentionKind> kinds() {
+    if (!attentions.isEmpty() && !runs.isEmpty()) {
+      throw new UserError("--attention is what models of random weights attend by, and --run has its own; leave one of them out");
+    }
+    for (var name : projections) {
+      if (AttentionKind.isName(name.substring(name.lastIndexOf('+') + 1))) {
+        throw new UserError("--projection " + name + " names an attention; give that with --attention");
+      }
+    }
+    return attentions.stream().map(AttentionKind::named).toList();
+  }
+
   private InferenceSubjects trained(Device device, Dtype dtype, boolean int8) {
     var loaded = new InferenceSubjects();
     for (var run : runs) {
       var saved = SavedModel.find(run, new Choice.Latest(), _ -> {});
-      int context = saved.state().model().context();
+      int longest = saved.state().model().longest();
       for (int length : lengths) {
-        if (InferenceBenchmark.context(length) > context) {
-          throw new UserError("--lengths " + length + " is more than the " + context + " tokens that " + run + " sees leave room for; "
-              + "give at most " + (context - InferenceBenchmark.context(0)));
+        if (InferenceBenchmark.context(length) > longest) {
+          throw new UserError("--lengths " + length + " is more than the " + longest + " tokens that " + run + " sees leave room for; "
+              + "give at most " + (longest - InferenceBenchmark.context(0)));
         }
       }
       var model = saved.load(device, dtype, int8);
@@ -125,14 +149,16 @@ final class InferenceBench {
   }
 
   private void print(Kind kind, CommandSpec spec, List<Row> rows, Rates rates, Dtype dtype, String banner) {
-    var first = runs.isEmpty() ? projections.getFirst() : runs.getFirst().getFileName().toString();
+    var first = rows.isEmpty() ? "the first" : rows.getFirst().subject();
     var table = Table.of(
         (kind == Kind.DECODE ? "A step of decoding" : "Prefill") + " in " + dtype + (weightForm.equals("int8") ? ", int8" : ""),
-        Column.text("model"), Column.text("projection"), Column.text("batch × length"), Column.number("median", "ms"),
+        Column.text("model"), Column.text("projection"), Column.text("attention"), Column.text("batch × length"),
+        Column.number("median", "ms"),
         Column.number("p99", "ms"), Column.number("speed", "tokens/s"), Column.number("of floor"), Column.number("against " + first),
-        Column.number("from"), Column.number("to"), Column.number("weights"), Column.number("cache"), Column.number("workspace"));
+        Column.number("from"), Column.number("to"), Column.number("weights"), Column.number("state"), Column.number("workspace"));
     for (var row : rows) {
-      table = table.row(Cell.of(row.model()), Cell.of(row.projection()), Cell.of(row.batch() + " × " + row.length()),
+      table = table.row(Cell.of(row.model()), Cell.of(row.projection()), Cell.of(row.attention()),
+          Cell.of(row.batch() + " × " + row.length()),
           Cell.of(row.p50_ms(), Format.PLAIN), Cell.of(row.p99_ms(), Format.PLAIN), Cell.of(row.tokens_per_s(), Format.PLAIN),
           KernelBench.share(row.of_floor()), Cell.of(row.speedup(), Format.PLAIN), Cell.of(row.speedup_low(), Format.PLAIN),
           Cell.of(row.speedup_high(), Format.PLAIN), Cell.of(row.weights_mib() * MIB, Format.BYTES),
@@ -142,7 +168,7 @@ final class InferenceBench {
     var to = spec.commandLine().getOut();
     to.println(table.toText(spec.commandLine().getUsageHelpWidth()));
     to.printf(Locale.ROOT,
-        "The floor is the longer of reading weights and cache at %.0f GB/s, a copy's rate, and of the products at %.0f GFLOP/s.%n",
+        "The floor is the longer of moving weights, cache and states at %.0f GB/s, a copy's rate, and of the products at %.0f GFLOP/s.%n",
         rates.copy() / 1e9, InferenceResult.product(rates, dtype) / 1e9);
     var line = new InferenceResult(kind, dtype.toString(), weightForm, graph, rates.copy() / 1e9,
         InferenceResult.product(rates, dtype) / 1e9,

@@ -1,5 +1,6 @@
 package dev.walsh.cli;
 
+import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.Projection.Mix;
 import dev.walsh.generate.InferenceBenchmark;
@@ -35,28 +36,46 @@ record InferenceSubjects(List<Subject> subjects, List<Weights> weights) implemen
     subjects.add(new Subject(name, model, of.bytes()));
   }
 
-  /** A shape with each of some projections, Hadamard's folded, and random weights. */
-  static InferenceSubjects random(ModelConfig shape, List<String> projections, int longest, Device device, Dtype dtype, boolean int8) {
+  /**
+   * A shape with each of some attentions and each of some projections.
+   *
+   * @param attentions none for the shape's own
+   * @throws dev.walsh.config.UserError for what is unknown, or does not suit the shape
+   */
+  static List<Arm> arms(ModelConfig shape, List<String> projections, List<AttentionKind> attentions) {
+    var kinds = attentions.isEmpty() ? List.of(shape.attention()) : attentions;
+    return kinds.stream().flatMap(kind -> projections.stream().map(name -> Arm.named(shape.with(kind), name))).toList();
+  }
+
+  /**
+   * Models of random weights, Hadamard's projections folded.
+   *
+   * @param longest sequence, in tokens, for which models get a context where they have any
+   */
+  static InferenceSubjects random(List<Arm> arms, int longest, Device device, Dtype dtype, boolean int8) {
     var made = new InferenceSubjects();
-    for (var name : projections) {
-      var config = Arm.named(shape, name).model().withContext(InferenceBenchmark.context(longest));
-      var mix = config.projection().mix();
-      if (mix.isHadamard() && mix != Mix.HADAMARD_FOLDED) config = new Folding(config).folded();
-      var weights = Weights.toBeLoaded(device, dtype);
-      var model = new Gpt(config, weights);
-      try (var scope = Scope.withoutGradients()) {
-        for (var w : weights.all()) {
-          if (w.value().dim() == 1) {
-            w.value().fill_(new Scalar(1));
-          } else {
-            w.value().normal_(0, DEVIATION, new GeneratorOptional());
-          }
+    for (var arm : arms) made.addRandom(arm, longest, device, dtype, int8);
+    return made;
+  }
+
+  private void addRandom(Arm arm, int longest, Device device, Dtype dtype, boolean int8) {
+    var config = arm.model();
+    if (!config.attention().takesAnyLength()) config = config.withContext(InferenceBenchmark.context(longest));
+    var mix = config.projection().mix();
+    if (mix.isHadamard() && mix != Mix.HADAMARD_FOLDED) config = new Folding(config).folded();
+    var weights = Weights.toBeLoaded(device, dtype);
+    var model = new Gpt(config, weights);
+    try (var scope = Scope.withoutGradients()) {
+      for (var w : weights.all()) {
+        if (w.value().dim() == 1) {
+          w.value().fill_(new Scalar(1));
+        } else {
+          w.value().normal_(0, DEVIATION, new GeneratorOptional());
         }
       }
-      if (int8) weights.store(weights.masters(), Int8Matrix::pack);
-      made.add(name, model, weights);
     }
-    return made;
+    if (int8) weights.store(weights.masters(), Int8Matrix::pack);
+    add(arm.name(), model, weights);
   }
 
   void verify() {

@@ -34,7 +34,7 @@ final class SmokeInference {
     grid.models().forEach((name, model) -> {
       var shapes = cells.getOrDefault(name, Set.of());
       int longest = shapes.stream().mapToInt(Shape::length).max().orElseThrow();
-      try (var subjects = InferenceSubjects.random(model, PROJECTIONS, longest, device, dtype, false)) {
+      try (var subjects = InferenceSubjects.random(InferenceSubjects.arms(model, PROJECTIONS, List.of()), longest, device, dtype, false)) {
         subjects.verify();
         for (var cell : shapes) rows.addAll(subjects.cell(kind, name, cell.batch(), cell.length(), true, ROUNDS, rates));
       }

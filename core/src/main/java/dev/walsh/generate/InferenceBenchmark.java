@@ -1,8 +1,10 @@
 package dev.walsh.generate;
 
+import dev.walsh.model.DecodeState;
 import dev.walsh.model.DecodeState.Span;
 import dev.walsh.model.Gpt;
 import dev.walsh.model.KvCache;
+import dev.walsh.model.RecurrentState;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Download;
 import dev.walsh.tensor.Dtype;
@@ -52,15 +54,17 @@ public final class InferenceBenchmark {
    *
    * @param seconds of each step, or of each prefill
    * @param rounds the median of each round
-   * @param cacheBytes of keys and values
+   * @param attention the short name of its kind
+   * @param cacheBytes of keys and values, and of states
    * @param workspaceBytes what the GPU holds besides weights and cache; 0 on the CPU
-   * @param bytes that a step must read at least: all weights and what the cache holds
+   * @param bytes that must be moved at least: all weights and what the cache holds are read, states read and written by each step
    * @param flops of its matrix products
    */
-  public record Result(String name, double[] seconds, double[] rounds, long weightBytes, long cacheBytes, long workspaceBytes, double bytes,
+  public record Result(String name, String attention, double[] seconds, double[] rounds, long weightBytes, long cacheBytes,
+      long workspaceBytes, double bytes,
       double flops) {}
 
-  /** The context that models need. */
+  /** The context that models need, where they have any. */
   public static int context(int length) {
     return length + STEPS;
   }
@@ -96,12 +100,12 @@ public final class InferenceBenchmark {
     int length = Math.min(24, model.config().context() - 1);
     var random = new Random(1);
     var ids = random.longs(length, 0, model.config().vocabulary()).toArray();
-    try (var scope = Scope.withoutGradients(); var cache = KvCache.of(model, 1, length, Long.MAX_VALUE); var rows = cache.rows()) {
+    try (var scope = Scope.withoutGradients(); var state = DecodeState.of(model, 1, length, Long.MAX_VALUE); var rows = state.rows()) {
       var whole = model.hidden(tokens(model, ids).unsqueeze(0)).squeeze(0);
-      int place = cache.open();
+      int place = state.open();
       int first = length / 2;
-      var unused = model.hidden(tokens(model, Arrays.copyOf(ids, first)), cache.extend(List.of(new Span(place, first))));
-      cache.reserve(place, length);
+      var unused = model.hidden(tokens(model, Arrays.copyOf(ids, first)), state.extend(List.of(new Span(place, first))));
+      state.reserve(place, length);
       rows.enter(0, place);
       for (int t = first; t < length; t++) {
         var last = model.hidden(tokens(model, ids[t]), rows.pass(1));
@@ -125,10 +129,9 @@ public final class InferenceBenchmark {
     private final int batch;
     private final int length;
     private final long before;
-    private final KvCache cache;
-    private final DecodeBatch steps;
+    private final DecodeState state;
+    private final Work work;
     private final List<double[]> times = new ArrayList<>();
-    private final GraphRunner prefill;
     private long held;
 
     Turn(Kind kind, Subject subject, int batch, int length, boolean graphs) {
@@ -141,40 +144,122 @@ public final class InferenceBenchmark {
       device.freeUnused();
       before = device.bytesInUse();
       long pages = Math.ceilDiv(context(length), KvCache.PAGE_TOKENS);
-      cache = KvCache.of(model, batch, batch * pages * KvCache.PAGE_TOKENS, device.bytesAvailable());
-      steps = new DecodeBatch(model, cache, graphs);
-      var ids = tokens(model, new Random(2).longs((long) batch * length, 0, model.config().vocabulary()).toArray());
-      var last = tokens(model, LongStream.range(0, batch).map(i -> (i + 1) * length - 1).toArray());
-      for (int i = 0; i < batch; i++) cache.open();
-      var pass = cache.extend(IntStream.range(0, batch).mapToObj(i -> new Span(i, length)).toList());
-      prefill = new GraphRunner("Prefill", () -> {
-        try (var scope = Scope.withoutGradients()) {
-          var chosen = model.logits(model.hidden(ids, pass).index_select(0, last)).argmax();
-        }
-      }, graphs && device == Device.CUDA);
+      state = DecodeState.of(model, batch, batch * pages * KvCache.PAGE_TOKENS, device.bytesAvailable());
+      for (int i = 0; i < batch; i++) state.open();
+      work = switch (kind) {
+        case DECODE -> new Decoding(model, state, batch, length, graphs);
+        case PREFILL -> new Reading(model, state, batch, length, graphs);
+      };
     }
 
     /** The first rounds, which prepare what libraries do once; what the device holds then, for this turn, it holds to the end. */
     void warmUp() {
-      for (int i = 0; i < WARM_UP; i++) round();
+      for (int i = 0; i < WARM_UP; i++) work.round();
       model.device().freeUnused();
       held = model.device().bytesInUse() - before;
     }
 
     double[] round() {
-      return kind == Kind.PREFILL ? new double[] {prefill()} : decode();
+      return work.round();
     }
 
-    private double prefill() {
+    Result result() {
+      var all = times.stream().flatMapToDouble(Arrays::stream).sorted().toArray();
+      var rounds = times.stream().mapToDouble(t -> {
+        var sorted = t.clone();
+        Arrays.sort(sorted);
+        return sorted[sorted.length / 2];
+      }).toArray();
+      return new Result(subject.name, model.config().attention().name(), all, rounds, subject.weightBytes, state.bytes(),
+          Math.max(0, held - state.bytes()), moved(), flops());
+    }
+
+    private double moved() {
+      var config = model.config();
+      double states = (double) batch * RecurrentState.bytes(config);
+      // A prompt's states begin as nothing.
+      return subject.weightBytes + (double) batch * length * KvCache.tokenBytes(config, model.dtype())
+          + (kind == Kind.DECODE ? 2 : 1) * states;
+    }
+
+    private double flops() {
+      var config = model.config();
+      double tokens = kind == Kind.DECODE ? batch : (double) batch * length;
+      // Half of a prompt's pairs are masked, and only last tokens have logits.
+      double pairs = kind == Kind.DECODE ? length : length / 2.0;
+      double head = (double) config.paddedVocabulary() * config.width();
+      double matrices = Gpt.parameters(config) - head;
+      double sums = kind == Kind.DECODE ? RecurrentState.stepFlops(config) : RecurrentState.sequenceFlops(config, length);
+      return 2 * tokens * matrices + 2.0 * batch * head + 4.0 * tokens * pairs * config.softmaxLayers() * config.width() + batch * sums;
+    }
+
+    @Override
+    public void close() {
+      work.close();
+      state.close();
+      model.device().freeUnused();
+    }
+  }
+
+  /** What a round consists of. */
+  private sealed interface Work extends AutoCloseable {
+    /** The seconds of each of its parts. */
+    double[] round();
+
+    @Override
+    void close();
+  }
+
+  /** Whole prompts to their first tokens; further rounds add the same to what is remembered. */
+  private static final class Reading implements Work {
+    private final Gpt model;
+    private final GraphRunner runner;
+
+    Reading(Gpt model, DecodeState state, int batch, int length, boolean graphs) {
+      this.model = model;
+      var ids = tokens(model, new Random(2).longs((long) batch * length, 0, model.config().vocabulary()).toArray());
+      var last = tokens(model, LongStream.range(0, batch).map(i -> (i + 1) * length - 1).toArray());
+      var pass = state.extend(IntStream.range(0, batch).mapToObj(i -> new Span(i, length)).toList());
+      runner = new GraphRunner("Prefill", () -> {
+        try (var scope = Scope.withoutGradients()) {
+          var chosen = model.logits(model.hidden(ids, pass).index_select(0, last)).argmax();
+        }
+      }, graphs && model.device() == Device.CUDA);
+    }
+
+    @Override
+    public double[] round() {
       model.device().synchronize();
       long start = System.nanoTime();
-      prefill.run();
+      runner.run();
       model.device().synchronize();
-      return (System.nanoTime() - start) * 1e-9;
+      return new double[] {(System.nanoTime() - start) * 1e-9};
     }
 
-    /** From the tokens of one step to those of the next, the host being a step ahead. */
-    private double[] decode() {
+    @Override
+    public void close() {
+      runner.close();
+    }
+  }
+
+  /** Steps from the tokens of one to those of the next, the host being a step ahead. */
+  private static final class Decoding implements Work {
+    private final Gpt model;
+    private final DecodeState state;
+    private final int batch;
+    private final int length;
+    private final DecodeBatch steps;
+
+    Decoding(Gpt model, DecodeState state, int batch, int length, boolean graphs) {
+      this.model = model;
+      this.state = state;
+      this.batch = batch;
+      this.length = length;
+      steps = new DecodeBatch(model, state, graphs);
+    }
+
+    @Override
+    public double[] round() {
       begin();
       var seconds = new double[STEPS - 1];
       Download.Pending under = steps.step();
@@ -196,40 +281,20 @@ public final class InferenceBenchmark {
     private void begin() {
       int start = Math.max(1, length - STEPS / 2);
       try (var scope = Scope.withoutGradients()) {
-        for (int i = 0; i < batch; i++) cache.release(i);
-        for (int i = 0; i < batch; i++) cache.open();
-        var unread = cache.extend(IntStream.range(0, batch).mapToObj(i -> new Span(i, start)).toList());
-        for (int i = 0; i < batch; i++) cache.reserve(i, start + STEPS);
+        for (int i = 0; i < batch; i++) state.release(i);
+        for (int i = 0; i < batch; i++) {
+          state.skip(state.open(), start);
+          state.reserve(i, start + STEPS);
+        }
         var last = torch.ones(new long[] {batch, model.config().width()}, model.device().options(model.dtype()));
         var entries = IntStream.range(0, batch).mapToObj(i -> new DecodeBatch.Entry(i, Sampling.GREEDY, i, new int[0])).toList();
         var unused = steps.enter(entries, last).await();
       }
     }
 
-    Result result() {
-      var all = times.stream().flatMapToDouble(Arrays::stream).sorted().toArray();
-      var rounds = times.stream().mapToDouble(t -> {
-        var sorted = t.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
-      }).toArray();
-      var config = model.config();
-      double tokens = kind == Kind.DECODE ? batch : (double) batch * length;
-      // Half of a prompt's pairs are masked, and only last tokens have logits.
-      double pairs = kind == Kind.DECODE ? length : length / 2.0;
-      double head = (double) config.paddedVocabulary() * config.width();
-      double matrices = Gpt.parameters(config) - head;
-      double flops = 2 * tokens * matrices + 2.0 * batch * head + 4.0 * tokens * pairs * config.layers() * config.width();
-      double read = subject.weightBytes + (double) batch * length * KvCache.tokenBytes(config, model.dtype());
-      return new Result(subject.name, all, rounds, subject.weightBytes, cache.bytes(), Math.max(0, held - cache.bytes()), read, flops);
-    }
-
     @Override
     public void close() {
-      prefill.close();
       steps.close();
-      cache.close();
-      model.device().freeUnused();
     }
   }
 }

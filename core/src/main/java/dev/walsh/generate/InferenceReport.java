@@ -50,10 +50,11 @@ public final class InferenceReport {
       section.writeFiles(folder.resolve("figures"));
     }
     page.footnote(
-        Text.of("Projections take turns, round by round; a speed-up is the median of the rounds' quotients, with the interval that "
+        Text.of("Models take turns, round by round; a speed-up is the median of the rounds' quotients, with the interval that "
             + "holds the true median with 95% confidence."));
-    page.footnote(Text.of("The floor is the longer of reading weights and cache at ").then(Span.of(result.copy_gbs(), Format.PLAIN)).then(
-        " GB/s, a copy's rate, and of the products at ").then(Span.of(result.gemm_gflops(), Format.PLAIN)).then(" GFLOP/s."));
+    page.footnote(
+        Text.of("The floor is the longer of moving weights, cache and states at ").then(Span.of(result.copy_gbs(), Format.PLAIN)).then(
+            " GB/s, a copy's rate, and of the products at ").then(Span.of(result.gemm_gflops(), Format.PLAIN)).then(" GFLOP/s."));
     page.writeTo(folder.resolve("report.html"));
   }
 
@@ -64,23 +65,23 @@ public final class InferenceReport {
   }
 
   private Section section(String model, List<Row> rows) {
-    var projections = distinct(rows, Row::projection);
+    var subjects = distinct(rows, Row::subject);
     var lengths = distinct(rows, Row::length);
     var batches = distinct(rows, Row::batch);
     var maps = new ArrayList<Block>();
-    for (var projection : projections.subList(1, projections.size())) {
-      maps.add(new HeatMap(projection + " against " + projections.getFirst(), "How many times faster, paired medians.", "batch", names(
+    for (var subject : subjects.subList(1, subjects.size())) {
+      maps.add(new HeatMap(subject + " against " + subjects.getFirst(), "How many times faster, paired medians.", "batch", names(
           batches), "length", names(lengths),
-          batches.stream().map(batch -> lengths.stream().map(length -> speedup(rows, projection, batch,
+          batches.stream().map(batch -> lengths.stream().map(length -> speedup(rows, subject, batch,
               length)).toList()).toList()));
     }
     var time = new ArrayList<Series>();
     var speed = new ArrayList<Series>();
     for (var length : lengths) {
-      for (var projection : projections) {
-        var name = projection + ", length " + length;
-        time.add(line(rows, name, projection, length, Row::p50_ms));
-        speed.add(line(rows, name, projection, length, Row::tokens_per_s));
+      for (var subject : subjects) {
+        var name = subject + ", length " + length;
+        time.add(line(rows, name, subject, length, Row::p50_ms));
+        speed.add(line(rows, name, subject, length, Row::tokens_per_s));
       }
     }
     var batch = Axis.log("batch", "", Format.PLAIN);
@@ -97,18 +98,18 @@ public final class InferenceReport {
     return numbers.stream().map(number -> Integer.toString(number)).toList();
   }
 
-  private static double speedup(List<Row> rows, String projection, int batch, int length) {
-    return rows.stream().filter(row -> row.projection().equals(projection) && row.batch() == batch && row.length() == length).mapToDouble(
+  private static double speedup(List<Row> rows, String subject, int batch, int length) {
+    return rows.stream().filter(row -> row.subject().equals(subject) && row.batch() == batch && row.length() == length).mapToDouble(
         Row::speedup).findFirst().orElse(Double.NaN);
   }
 
-  private static Series line(List<Row> rows, String name, String projection, int length, ToDoubleFunction<Row> y) {
-    return Series.of(name, rows.stream().filter(row -> row.projection().equals(projection) && row.length() == length).map(
+  private static Series line(List<Row> rows, String name, String subject, int length, ToDoubleFunction<Row> y) {
+    return Series.of(name, rows.stream().filter(row -> row.subject().equals(subject) && row.length() == length).map(
         row -> new Point(row.batch(), y.applyAsDouble(row))).toList());
   }
 
   private Table table(List<Row> rows) {
-    var table = Table.of(work(), Column.text("batch × length"), Column.text("projection"), Column.number("median", "ms"), Column.number(
+    var table = Table.of(work(), Column.text("batch × length"), Column.text("model"), Column.number("median", "ms"), Column.number(
         "p99", "ms"), Column.number("speed", "tokens/s"), Column.number("floor", "ms"), Column.number("of floor"),
         Column.number(
             "times faster"),
@@ -116,7 +117,7 @@ public final class InferenceReport {
     for (var row : rows) {
       boolean sure = row.speedup_low() > 1 || row.speedup_high() < 1;
       var ratio = Cell.of(row.speedup(), Format.PLAIN);
-      table = table.row(Cell.of(row.batch() + " × " + row.length()), Cell.of(row.projection()), Cell.of(row.p50_ms(), Format.PLAIN), Cell
+      table = table.row(Cell.of(row.batch() + " × " + row.length()), Cell.of(row.subject()), Cell.of(row.p50_ms(), Format.PLAIN), Cell
           .of(row.p99_ms(), Format.PLAIN), Cell.of(row.tokens_per_s(), Format.COUNT), Cell.of(row.floor_ms(), Format.PLAIN),
           Cell.of(row
               .of_floor(), Format.PLAIN),

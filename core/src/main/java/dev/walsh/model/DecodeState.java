@@ -85,7 +85,13 @@ public sealed interface DecodeState extends AutoCloseable permits KvCache, Recur
   /** The pass that adds the next tokens of some sequences, one behind another, which reserves their room; in the innermost {@link Scope}. */
   Pass extend(List<Span> spans);
 
-  /** The tokens of a sequence that {@link #extend} was given. */
+  /**
+   * Counts tokens of a sequence as though they had been read, reserving their room: what is remembered of them is whatever memory holds,
+   * which takes as long to go on from.
+   */
+  void skip(int place, int tokens);
+
+  /** The tokens of a sequence that {@link #extend} or {@link #skip} was given. */
   int length(int place);
 
   /** The most sequences. */

@@ -148,6 +148,13 @@ public final class KvCache implements DecodeState {
     return (layer, packed) -> attention.apply(packed, rope, layer(layer));
   }
 
+  @Override
+  public void skip(int place, int tokens) {
+    int length = lengths[place] + tokens;
+    if (!reserve(place, length)) throw new IllegalStateException("no page is free for " + length + " tokens");
+    lengths[place] = length;
+  }
+
   private KvLayer layer(int number) {
     return Objects.requireNonNull(layers.get(number), () -> "layer " + number + " keeps no keys");
   }

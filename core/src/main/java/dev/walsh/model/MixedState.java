@@ -64,6 +64,12 @@ final class MixedState implements DecodeState {
   }
 
   @Override
+  public void skip(int place, int tokens) {
+    cache.skip(place, tokens);
+    sums.skip(place, tokens);
+  }
+
+  @Override
   public int length(int place) {
     return cache.length(place);
   }

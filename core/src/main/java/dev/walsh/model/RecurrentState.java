@@ -3,12 +3,16 @@ package dev.walsh.model;
 import dev.walsh.config.AttentionKind;
 import dev.walsh.config.ModelConfig;
 import dev.walsh.config.UserError;
+import dev.walsh.kernels.hla.HlaCost;
+import dev.walsh.kernels.hla.HlaSpec;
 import dev.walsh.kernels.hla.HlaState;
 import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
+import dev.walsh.tensor.Upload;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
@@ -18,6 +22,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorVector;
@@ -76,12 +81,26 @@ public final class RecurrentState implements DecodeState {
 
   /** The bytes that a model remembers one sequence by, in float32, whatever its length; 0 where its attention is softmax. */
   public static long bytes(ModelConfig model) {
-    long bytes = 0;
-    for (int i = 0; i < model.layers(); i++) {
-      var kind = model.attention(i);
-      if (!(kind instanceof AttentionKind.Softmax)) bytes += model.heads() * HlaAttention.spec(model, kind).stateBytes();
-    }
-    return bytes;
+    return specs(model).mapToLong(spec -> model.heads() * spec.stateBytes()).sum();
+  }
+
+  /** The operations by which a token is added to a model's sums and these are read; 0 where its attention is softmax. */
+  public static double stepFlops(ModelConfig model) {
+    return costs(model).mapToDouble(HlaCost::step).sum();
+  }
+
+  /** The operations of linear attention, but for its matrices, over a whole sequence in its cheapest form. */
+  public static double sequenceFlops(ModelConfig model, int length) {
+    return costs(model).mapToDouble(cost -> cost.forward(cost.choose(length), length)).sum();
+  }
+
+  private static Stream<HlaCost> costs(ModelConfig model) {
+    return specs(model).map(HlaCost::new);
+  }
+
+  private static Stream<HlaSpec> specs(ModelConfig model) {
+    return IntStream.range(0, model.layers()).mapToObj(model::attention).filter(kind -> !(kind instanceof AttentionKind.Softmax)).map(
+        kind -> HlaAttention.spec(model, kind));
   }
 
   @Override
@@ -147,6 +166,13 @@ public final class RecurrentState implements DecodeState {
   }
 
   @Override
+  public void skip(int place, int tokens) {
+    int length = lengths[place] + tokens;
+    if (!reserve(place, length)) throw new IllegalStateException("there is no room for " + length + " tokens");
+    lengths[place] = length;
+  }
+
+  @Override
   public int length(int place) {
     return lengths[place];
   }
@@ -156,10 +182,10 @@ public final class RecurrentState implements DecodeState {
     return lengths.length;
   }
 
-  /** Not where a graph would leave out rows that the host finds to be empty. */
+  /** Not where attention weighs by the position itself, which the host then counts, row by row. */
   @Override
   public boolean hasFixedRows() {
-    return false;
+    return layers.values().stream().allMatch(layer -> layer.attention.stepsTogether());
   }
 
   /** @throws IllegalStateException while others are open, since a row's slot is one row's alone */
@@ -192,10 +218,11 @@ public final class RecurrentState implements DecodeState {
     private static final int ACTIVE = 1;
 
     private final int[] placeOf = new int[lengths.length];
-    // The host's copy of the positions.
+    // The host's copy of the positions, true as long as no graph counts them on: for rows that go one by one.
     private final int[] positionOf = new int[lengths.length];
     // (2,rows) int64: the positions, and 1 where there is a sequence.
     private final Tensor counts;
+    private final Upload upload = new Upload(device, 2);
 
     SlotRows() {
       Arrays.fill(placeOf, NOBODY);
@@ -206,27 +233,37 @@ public final class RecurrentState implements DecodeState {
 
     @Override
     public void enter(int row, int place) {
-      set(row, place, lengths[place]);
+      seat(row, place, lengths[place]);
+      var to = upload.memory();
+      to.setAtIndex(ValueLayout.JAVA_LONG, POSITION, lengths[place]);
+      to.setAtIndex(ValueLayout.JAVA_LONG, ACTIVE, 1);
+      try (var scope = Scope.withoutGradients()) {
+        upload.copy(0, counts.select(1, row));
+      }
+      upload.send();
     }
 
     @Override
     public void move(int from, int to) {
-      set(to, placeOf[from], positionOf[from]);
+      seat(to, placeOf[from], positionOf[from]);
+      try (var scope = Scope.withoutGradients()) {
+        counts.select(1, to).copy_(counts.select(1, from));
+      }
       leave(from);
     }
 
     @Override
     public void leave(int row) {
-      set(row, NOBODY, 0);
+      placeOf[row] = NOBODY;
+      try (var scope = Scope.withoutGradients()) {
+        counts.select(1, row).zero_();
+      }
     }
 
-    private void set(int row, int place, int position) {
+    private void seat(int row, int place, int position) {
       placeOf[row] = place;
       positionOf[row] = position;
-      if (place != NOBODY) settle(place, row);
-      try (var scope = Scope.withoutGradients()) {
-        counts.select(1, row).copy_(onDevice(position, place == NOBODY ? 0 : 1));
-      }
+      settle(place, row);
     }
 
     /** Takes a sequence to a slot, whose place takes over its own. */
@@ -244,8 +281,7 @@ public final class RecurrentState implements DecodeState {
     @Override
     public Pass pass(int rows) {
       var angles = rope.angles(positions(rows));
-      boolean full = IntStream.range(0, rows).noneMatch(row -> placeOf[row] == NOBODY);
-      var present = full ? null : counts.select(0, ACTIVE).narrow(0, 0, rows).ne(new Scalar(0)).unsqueeze(1);
+      var present = isKnownFull(rows) ? null : counts.select(0, ACTIVE).narrow(0, 0, rows).ne(new Scalar(0)).unsqueeze(1);
       return (number, packed) -> {
         var layer = layer(number);
         var heads = layer.attention.heads(packed, angles);
@@ -253,6 +289,11 @@ public final class RecurrentState implements DecodeState {
             ? layer.attention.step(heads, present, layer.state.part(0, rows, 0))
             : oneByOne(layer, heads, rows);
       };
+    }
+
+    /** Whether nothing need be masked, which the host may say only where it takes part in every step. */
+    private boolean isKnownFull(int rows) {
+      return device != Device.CUDA && IntStream.range(0, rows).noneMatch(row -> placeOf[row] == NOBODY);
     }
 
     /** Where attention weighs by the position itself, which differs from row to row. */
@@ -280,6 +321,7 @@ public final class RecurrentState implements DecodeState {
     @Override
     public void close() {
       counts.close();
+      upload.close();
       hasRows = false;
     }
   }

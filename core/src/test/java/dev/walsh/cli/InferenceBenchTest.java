@@ -79,8 +79,40 @@ final class InferenceBenchTest {
     assertThat(tooLong.err()).contains("give at most 8");
   }
 
+  @ParameterizedTest
+  @CsvSource({"decode,1048576", "prefill,200"})
+  void attentionsAreTimedWithEachProjectionBeyondTheContext(String bench, int length) throws Exception {
+    var rows = run(bench, "--model", shape(), "--attention", "softmax,hla:2x4,based", "--batches", 3, "--lengths", "20", "--dtype", "f32")
+        .get("rows");
+    assertThat(rows.valueStream().map(row -> row.get("projection").asString() + " " + row.get("attention").asString())).containsExactly(
+        "dense softmax", "hadamard softmax", "dense hla:2x4", "hadamard hla:2x4", "dense based", "hadamard based");
+    var far = run(bench, "--model", shape(), "--projection", "dense", "--attention", "hla:2x4", "--batches", 3, "--lengths", length,
+        "--dtype", "f32").get("rows").get(0);
+    // Two layers of four heads with 16 rows of twelve values and a count, for three sequences, at whatever length.
+    assertThat(far.get("cache_mib").asDouble() * (1 << 20)).isEqualTo(3.0 * 2 * 4 * 16 * 13 * 4);
+    assertThat(rows.get(2).get("cache_mib")).isEqualTo(far.get("cache_mib"));
+  }
+
   @Test
-  void mistakesAreOneSentence() {
+  void aModelOfBothIsTimed() throws Exception {
+    var report = folder.resolve("both");
+    var row = run("decode", "--model", shape(), "--projection", "hadamard", "--attention", "softmax*1/hla:2x4*1,cosformer", "--lengths",
+        "20",
+        "--report", report).get("rows").get(0);
+    assertThat(row.get("attention").asString()).isEqualTo("softmax*1/hla:2x4*1");
+    // A layer's keys and values in whole pages, and another's states.
+    assertThat(row.get("cache_mib").asDouble() * (1 << 20)).isGreaterThan(32.0 * 2 * 48 * 2 + 4 * 16 * 13 * 4);
+    assertThat(report.resolve("report.html")).content().contains("hadamard+cosformer against hadamard+softmax*1/hla:2x4*1");
+  }
+
+  @Test
+  void mistakesAreOneSentence() throws Exception {
+    Outcome.of("bench", "decode", "--attention", "softmix").isMistake("the attention 'softmix' is unknown");
+    Outcome.of("bench", "decode", "--projection", "hadamard+hla:2x16").isMistake("--projection hadamard+hla:2x16 names an attention");
+    Outcome.of("bench", "decode", "--run", folder, "--attention", "hla").isMistake("--attention is what models of random weights");
+    Outcome.of("bench", "decode", "--lengths", "2000000000").isMistake("--lengths 2000000000 is too long");
+    Outcome.of("bench", "decode", "--model", shape(), "--device", "cpu", "--attention", "softmax*1/hla*2")
+        .isMistake("attention names 3 layers");
     Outcome.of("bench", "decode", "--batches", "0").isMistake("--batches is 0");
     Outcome.of("bench", "prefill", "--lengths", "-1").isMistake("--lengths is -1");
     Outcome.of("bench", "prefill", "--weights", "int4").isMistake("--weights int4 is unknown");

@@ -30,7 +30,8 @@ final class ReproduceCommandTest {
 
   private static Row row(String model, String projection, int batch, int length, double speedup, double margin) {
     double milliseconds = 8 / speedup;
-    return new Row(model, projection, batch, length, milliseconds, milliseconds, 1e3 * batch / milliseconds, 1, 1 / milliseconds, speedup,
+    return new Row(model, projection, "softmax", batch, length, milliseconds, milliseconds, 1e3 * batch / milliseconds, 1, 1 / milliseconds,
+        speedup,
         speedup - margin, speedup + margin, 1.05, projection.equals("dense") ? 100 : 95, 10, 0);
   }
 

@@ -112,6 +112,17 @@ final class GeneratorTest {
     textsAtOnce(true);
   }
 
+  @ParameterizedTest
+  @CsvSource({"hla:2x8,true", "hla:2x8,false", "hla:2x6@map=exp,true", "based,true", "softmax*1/hla:2x8*1,true", "cosformer,true"})
+  void soTheyAreOfLinearAttentionOnTheGpu(String name, boolean graphs) throws InterruptedException {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    weights.close();
+    weights = new Weights(Device.CUDA, Dtype.F32, 5);
+    model = new Gpt(SMALL.with(AttentionKind.named(name)), weights);
+    attend();
+    textsAtOnce(graphs);
+  }
+
   private void textsAtOnce(boolean graphs) throws InterruptedException {
     var random = new Random(1);
     var requests = IntStream.range(0, 30).mapToObj(i -> greedy(1 + i, prompt(random, 1 + random.nextInt(50)))).toList();

@@ -75,7 +75,7 @@ final class FeatureMaps {
     }
   }
 
-  /** All maps of a side by one kernel, where no gradient is wanted; null where there is none. */
+  /** All maps of a side by one kernel, whose gradient lives in the scope that is open, as it must be until backward; null where there is none. */
   private @Nullable List<Tensor> together(List<Use> uses, Tensor x, boolean keys) {
     var maps = new ArrayList<CudaProjection.Map>();
     for (var use : uses) {
@@ -86,7 +86,7 @@ final class FeatureMaps {
     return CudaProjection.of(maps, x, keys);
   }
 
-  /** By a kernel of its own, whose gradient lives in the scope that is open, as it must be until backward; null where there is none. */
+  /** The same of one map. */
   private @Nullable Tensor fused(Use use, Tensor x, boolean keys) {
     return canFuse ? use.fused(x, keys) : null;
   }
@@ -116,9 +116,7 @@ final class FeatureMaps {
   Keys keys(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
     var fused = new ArrayList<@Nullable Tensor>();
     var together = together(ofKeys, k, true);
-    if (together != null) fused.addAll(together);
-    else
-      for (var use : ofKeys) fused.add(fused(use, k, true));
+    for (int i = 0; i < ofKeys.size(); i++) fused.add(together != null ? together.get(i) : fused(ofKeys.get(i), k, true));
     try (var scope = Scope.open()) {
       var keys = made(k, fused, mask, position, chunk, before);
       keys.features.forEach(scope::escape);
@@ -149,6 +147,11 @@ final class FeatureMaps {
     return new Keys(features, decay == null ? null : decay.mul(new Scalar(keyPower())).exp(), scales);
   }
 
+  /** The least logarithm of a feature of exp, whose greatest is 1. */
+  static double leastLogarithm(int factors) {
+    return -RANGE / factors;
+  }
+
   /** How many factors a map of keys serves. */
   private int keyPower() {
     return factors / ofKeys.size();
@@ -156,6 +159,6 @@ final class FeatureMaps {
 
   /** Not above 1 either: a masked key may exceed the greatest of the others. */
   private Tensor exp(Tensor scaledLogarithms) {
-    return scaledLogarithms.clamp(new ScalarOptional(new Scalar(-RANGE / factors)), new ScalarOptional(new Scalar(0))).exp();
+    return scaledLogarithms.clamp(new ScalarOptional(new Scalar(leastLogarithm(factors))), new ScalarOptional(new Scalar(0))).exp();
   }
 }

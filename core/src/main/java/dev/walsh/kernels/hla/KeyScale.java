@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * By what a factor's features of keys are divided, as logarithms: the greatest feature so far, chunk by chunk. A state summed under the scale
  * of one chunk decays to that of the next.
  *
- * @param perToken (B,H,1,N)
+ * @param perToken (B,H,1,N), or (B,H,1,1) where all tokens share one
  * @param decay (B,H,chunks), not above 0
  * @param last the scale of the last chunk, (B,H)
  */
@@ -33,6 +33,7 @@ record KeyScale(Tensor perToken, Tensor decay, Tensor last) {
     long chunks = Math.ceilDiv(n, chunk);
     var greatest = logarithms.detach().amax(new long[] {2}, false);
     if (absent != null) greatest = greatest.masked_fill(absent, new Scalar(LOWEST));
+    if (chunks == 1) return ofOne(greatest.amax(new long[] {2}, false), before);
     var running = greatest.cummax(2).get0();
     if (before != null) running = torch.maximum(running, before.unsqueeze(2));
     var scales = running.index_select(2, ends(n, chunk, chunks, running));
@@ -40,6 +41,13 @@ record KeyScale(Tensor perToken, Tensor decay, Tensor last) {
     var first = before == null ? scales.narrow(2, 0, 1) : before.unsqueeze(2);
     var previous = torch.cat(new TensorVector(first, scales.narrow(2, 0, chunks - 1)), 2);
     return new KeyScale(perToken, previous.sub(scales), scales.select(2, chunks - 1));
+  }
+
+  /** What tokens of one chunk share, by the greatest of them, (B,H): as every step does. */
+  private static KeyScale ofOne(Tensor greatest, @Nullable Tensor before) {
+    var scale = before == null ? greatest : torch.maximum(greatest, before);
+    var decay = before == null ? torch.zeros_like(scale) : before.sub(scale);
+    return new KeyScale(scale.unsqueeze(2).unsqueeze(3), decay.unsqueeze(2), scale);
   }
 
   /** The last token of each chunk, (chunks). */

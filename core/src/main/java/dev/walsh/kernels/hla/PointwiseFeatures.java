@@ -20,6 +20,8 @@ final class PointwiseFeatures implements FeatureLayer {
   private static final double RELU_BIAS = 1;
 
   private final FeatureMap map;
+  // Exponent of exp.
+  private final double least;
   // (maps,H,r,D), of a perceptron (maps,H,2r,D)
   private final Tensor weight;
   // (maps,H,r,2r), of a perceptron alone
@@ -31,6 +33,7 @@ final class PointwiseFeatures implements FeatureLayer {
 
   PointwiseFeatures(HlaSpec spec, FeatureMap map, int maps, FeatureInit init, Weights.Path path) {
     this.map = map;
+    least = FeatureMaps.leastLogarithm(spec.factors().size());
     long heads = spec.heads();
     long rank = map.features(spec.headWidth());
     long d = spec.headWidth();
@@ -83,8 +86,8 @@ final class PointwiseFeatures implements FeatureLayer {
 
   @Override
   public @Nullable Tensor fused(int which, Tensor x, boolean keys) {
-    if (curvature == null || isLogarithmic()) return null;
-    return CudaFeatures.of(projected(which, x), bias.select(0, which), x, curvature, keys);
+    if (!CudaFeatures.covers(x) || isLogarithmic() && keys) return null;
+    return CudaFeatures.of(map, least, projected(which, x), bias.select(0, which), x, curvature, keys);
   }
 
   @Override

@@ -76,7 +76,7 @@ public record Measured(List<InferenceResult> results, String from) {
 
   private static @Nullable Row find(InferenceResult result, String model, Shape cell, String projection) {
     for (var row : result.rows()) {
-      if (row.model().equals(model) && row.projection().equals(projection) && row.batch() == cell.batch()
+      if (row.model().equals(model) && row.projection().equals(projection) && row.hasSoftmax() && row.batch() == cell.batch()
           && row.length() == cell.length()) {
         return row;
       }

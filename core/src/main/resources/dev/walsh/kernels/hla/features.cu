@@ -1,7 +1,10 @@
-// Features of tokens from their projections, and the way back: with u = z[a, n] + bias[a], softplus(u) times a scale of the token, which is
+// Features of tokens from their projections, and the way back: with u = z[a, n] + bias[a], f(u) times a scale of the token, where f is softplus(u) or
+// max(u, 0) + BOUND, and the scale
 //
-//   keys     1 / (1 + h),   h = Σ_c curvature[c] · x[n, c]² / 2
-//   queries  1 / the mean of softplus(u) over a: whatever multiplies all features of a query cancels, h among it
+//   keys     1 / (1 + h),   h = Σ_c curvature[c] · x[n, c]² / 2;   1 where they are not bent
+//   queries  1 / the mean of f(u) over a: whatever multiplies all features of a query cancels, h among it
+//
+// or, of queries alone, exp of u − s, but of BOUND at least, where the scale s is the greatest u over a.
 //
 //   features(const Bits* z, const Bits* bias, const Bits* x, const float* curvature, Bits* out, float* scales, int tokens, int heads,
 //            long long batchStride, long long headStride, long long tokenStride)
@@ -11,15 +14,19 @@
 //
 // z, out and their gradients are (B, H, RANK, tokens), bias (H, RANK), x (B, H, tokens, WIDTH) by its strides, in elements, all bf16; curvature (WIDTH),
 // scales and dHalf, the gradient of h, (B, H, tokens) float32. A scale of queries is a constant, and so are x and curvature not read, nor dHalf written,
-// for them. bend makes of the gradient of h its share of that of x, (B, H, tokens, WIDTH), of so many rows. Arithmetic is float32, rounded once.
+// for them, or for keys that are not bent. bend makes of the gradient of h its share of that of x, (B, H, tokens, WIDTH), of so many rows.
+// Arithmetic is float32, rounded once.
 //
-// -DKEYS: 1 or 0; -DRANK; -DWIDTH and all strides of x multiples of 4; -DVECTOR, a power of two, 4 at most, that divides tokens; -DTHREADS. Launch
+// -DMAP: 0 for softplus, 1 for ReLU, 2 for exp; -DBOUND, a float; -DKEYS: 1 or 0; -DBENT: 1 or 0, and 0 but for keys; -DRANK; -DWIDTH and all strides
+// of x multiples of 4; -DVECTOR, a power of two, 4 at most, that divides tokens; -DTHREADS. Launch
 // B * H * ceil(tokens / (THREADS * VECTOR)) blocks, of bend ceil(B * H * tokens * WIDTH / 4 / THREADS).
 #include "tensor_cores.cu"
 
 constexpr int TOKENS = THREADS * VECTOR;
 // No row of positive features is without weight, but all of one may round to zero.
 constexpr float TINY = 1e-30f;
+// Below every projection.
+constexpr float LOWEST = -3e38f;
 
 struct alignas(VECTOR * sizeof(Bits)) Tokens {
   Bits of[VECTOR];
@@ -31,6 +38,26 @@ __device__ __forceinline__ Bits narrow(float value) { return (Bits)pack(value, 0
 
 __device__ __forceinline__ float softplus(float u) { return u > 20 ? u : log1pf(__expf(u)); }
 __device__ __forceinline__ float sigmoid(float u) { return 1 / (1 + __expf(-u)); }
+
+// f and its derivative. What is no number remains none.
+__device__ __forceinline__ float feature(float u) {
+  if constexpr (MAP == 1) return (u <= 0 ? 0 : u) + BOUND;
+  return softplus(u);
+}
+__device__ __forceinline__ float slope(float u) {
+  if constexpr (MAP == 1) return u <= 0 ? 0 : 1;
+  return sigmoid(u);
+}
+
+// A feature with its scale, and the derivative of that.
+__device__ __forceinline__ float scaled(float u, float scale) {
+  if constexpr (MAP == 2) return __expf(u - scale < BOUND ? BOUND : u - scale);
+  return feature(u) * scale;
+}
+__device__ __forceinline__ float scaledSlope(float u, float scale) {
+  if constexpr (MAP == 2) return u - scale < BOUND ? 0 : __expf(u - scale);
+  return slope(u) * scale;
+}
 
 // Four neighbouring channels.
 __device__ __forceinline__ float4 channels(const Bits* from) {
@@ -57,11 +84,11 @@ __device__ __forceinline__ void loadBias(float (&shift)[RANK], const Bits* bias,
 extern "C" __global__ void __launch_bounds__(THREADS) features(const Bits* z, const Bits* bias, const Bits* x, const float* curvature,
     Bits* out, float* scales, int tokens, int heads, long long batchStride, long long headStride, long long tokenStride) {
   __shared__ float shift[RANK];
-  __shared__ float squares[KEYS ? TOKENS : 1];
+  __shared__ float squares[BENT ? TOKENS : 1];
   Place place(tokens);
   int head = (int)(place.group % heads);
   loadBias(shift, bias, head);
-  if constexpr (KEYS) {
+  if constexpr (BENT) {
     x += place.group / heads * batchStride + head * headStride;
     for (int row = threadIdx.x / WARP; row < TOKENS && place.first + row < tokens; row += THREADS / WARP) {
       float sum = 0;
@@ -83,13 +110,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) features(const Bits* z, co
   float scale[VECTOR] = {};
   if constexpr (KEYS) {
 #pragma unroll
-    for (int i = 0; i < VECTOR; i++) scale[i] = 1 / (1 + 0.5f * squares[threadIdx.x * VECTOR + i]);
+    for (int i = 0; i < VECTOR; i++) scale[i] = BENT ? 1 / (1 + 0.5f * squares[threadIdx.x * VECTOR + i]) : 1;
+  } else if constexpr (MAP == 2) {
+#pragma unroll
+    for (int i = 0; i < VECTOR; i++) scale[i] = LOWEST;
+#pragma unroll 8
+    for (int a = 0; a < RANK; a++) {
+      auto of = tokensAt(z + (long long)a * tokens);
+#pragma unroll
+      for (int i = 0; i < VECTOR; i++) scale[i] = fmaxf(scale[i], widen(of.of[i]) + shift[a]);
+    }
   } else {
 #pragma unroll 8
     for (int a = 0; a < RANK; a++) {
       auto of = tokensAt(z + (long long)a * tokens);
 #pragma unroll
-      for (int i = 0; i < VECTOR; i++) scale[i] += softplus(widen(of.of[i]) + shift[a]);
+      for (int i = 0; i < VECTOR; i++) scale[i] += feature(widen(of.of[i]) + shift[a]);
     }
 #pragma unroll
     for (int i = 0; i < VECTOR; i++) scale[i] = 1 / fmaxf(scale[i] / RANK, TINY);
@@ -100,7 +136,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) features(const Bits* z, co
   for (int a = 0; a < RANK; a++) {
     auto of = tokensAt(z + (long long)a * tokens);
 #pragma unroll
-    for (int i = 0; i < VECTOR; i++) of.of[i] = narrow(softplus(widen(of.of[i]) + shift[a]) * scale[i]);
+    for (int i = 0; i < VECTOR; i++) of.of[i] = narrow(scaled(widen(of.of[i]) + shift[a], scale[i]));
     store(out + (long long)a * tokens, of);
   }
 }
@@ -126,12 +162,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) pullFeatures(const Bits* z
     for (int i = 0; i < VECTOR; i++) {
       float u = widen(of.of[i]) + shift[a];
       float gradient = widen(given.of[i]);
-      if constexpr (KEYS) sum[i] += gradient * softplus(u);
-      of.of[i] = narrow(gradient * scale[i] * sigmoid(u));
+      if constexpr (BENT) sum[i] += gradient * feature(u);
+      of.of[i] = narrow(gradient * scaledSlope(u, scale[i]));
     }
     store(dZ + at, of);
   }
-  if constexpr (KEYS) {
+  if constexpr (BENT) {
 #pragma unroll
     for (int i = 0; i < VECTOR; i++) dHalf[place.group * tokens + token + i] = -scale[i] * scale[i] * sum[i];
   }
