@@ -38,6 +38,11 @@ sealed interface FeatureLayer permits PointwiseFeatures, InnerProductFeatures, F
     return null;
   }
 
+  /** What a map is to a kernel that makes the features of all factors at once; null where that knows none such. */
+  default CudaProjection.@Nullable Map projection(int which) {
+    return null;
+  }
+
   /** Whether these are the logarithms of the features, still to be scaled. */
   default boolean isLogarithmic() {
     return false;

@@ -62,6 +62,8 @@ final class FeatureMaps {
 
   /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored. */
   List<Tensor> queries(Tensor q, long position) {
+    var together = together(ofQueries, q, false);
+    if (together != null) return together;
     return ofQueries.stream().map(use -> query(use, q, position)).toList();
   }
 
@@ -73,7 +75,18 @@ final class FeatureMaps {
     }
   }
 
-  /** By a kernel of its own, whose gradient lives in the scope that is open, as it must be until backward; null where there is none. */
+  /** All maps of a side by one kernel, whose gradient lives in the scope that is open, as it must be until backward; null where there is none. */
+  private @Nullable List<Tensor> together(List<Use> uses, Tensor x, boolean keys) {
+    var maps = new ArrayList<CudaProjection.Map>();
+    for (var use : uses) {
+      var map = canFuse ? use.layer.projection(use.which) : null;
+      if (map == null) return null;
+      maps.add(map);
+    }
+    return CudaProjection.of(maps, x, keys);
+  }
+
+  /** The same of one map. */
   private @Nullable Tensor fused(Use use, Tensor x, boolean keys) {
     return canFuse ? use.fused(x, keys) : null;
   }
@@ -102,7 +115,8 @@ final class FeatureMaps {
    */
   Keys keys(Tensor k, @Nullable Tensor mask, long position, long chunk, List<Tensor> before) {
     var fused = new ArrayList<@Nullable Tensor>();
-    for (var use : ofKeys) fused.add(fused(use, k, true));
+    var together = together(ofKeys, k, true);
+    for (int i = 0; i < ofKeys.size(); i++) fused.add(together != null ? together.get(i) : fused(ofKeys.get(i), k, true));
     try (var scope = Scope.open()) {
       var keys = made(k, fused, mask, position, chunk, before);
       keys.features.forEach(scope::escape);

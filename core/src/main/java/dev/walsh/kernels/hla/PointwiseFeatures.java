@@ -90,6 +90,12 @@ final class PointwiseFeatures implements FeatureLayer {
     return CudaFeatures.of(map, least, projected(which, x), bias.select(0, which), x, curvature, keys);
   }
 
+  @Override
+  public CudaProjection.@Nullable Map projection(int which) {
+    if (curvature == null || isLogarithmic() || second != null) return null;
+    return new CudaProjection.Map(weight.select(0, which), bias.select(0, which), curvature);
+  }
+
   private Tensor projected(int which, Tensor x) {
     var z = FeatureLayer.project(weight, which, x);
     return second == null ? z : second.select(0, which).to(x.scalar_type()).matmul(torch.silu(z));

@@ -9,8 +9,10 @@ import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -65,6 +67,49 @@ final class CudaFeaturesTest {
         var found = gradients(fused, packed, weights, upstream.to(Dtype.BF16.scalarType()));
         for (int i = 0; i < expected.size(); i++) assertClose(map + ", gradient " + i, found.get(i), expected.get(i));
       }
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"2,32,128,1000,true", "2,32,128,1000,false", "1,64,64,136,true", "3,16,64,8,false", "2,8,64,24,true", "2,8,128,264,false"})
+  void thoseOfAllFactorsAtOnceAgreeToo(int factors, int rank, int width, long n, boolean keys) {
+    try (var scope = Scope.open()) {
+      torch.manual_seed(7);
+      var spec = HlaSpec.of(HEADS, width, true, Collections.nCopies(factors, new Softplus(rank)));
+      var weights = new Weights(Device.CUDA, Dtype.BF16, 5);
+      var layers = IntStream.range(0, factors)
+          .mapToObj(i -> new PointwiseFeatures(spec, new Softplus(rank), 2, FeatureInit.untied(spec, i), weights.at("map." + i))).toList();
+      var packed = torch.randn(new long[] {BATCH, n, 3, HEADS, width}, Device.CUDA.options(Dtype.BF16)).set_requires_grad(true);
+      var x = packed.select(2, 1).transpose(1, 2);
+      var maps = layers.stream().map(layer -> Objects.requireNonNull(layer.projection(1))).toList();
+      var together = Objects.requireNonNull(CudaProjection.of(maps, x, keys), "the GPU runs the kernels");
+      var expected = new ArrayList<Tensor>();
+      var found = new ArrayList<Tensor>();
+      for (int i = 0; i < factors; i++) {
+        var plain = layers.get(i).apply(1, x, 0);
+        if (!keys) plain = plain.div(plain.detach().mean(2).unsqueeze(2));
+        assertClose("factor " + i, together.get(i).detach(), plain.detach());
+        var upstream = torch.randn_like(plain).detach();
+        expected.add(plain.mul(upstream).sum());
+        found.add(together.get(i).to(plain.scalar_type()).mul(upstream).sum());
+      }
+      var one = torch.ones(new long[0], Device.CUDA.options(Dtype.F32));
+      var right = gradients(torch.stack(new TensorVector(expected.toArray(Tensor[]::new))).sum(), packed, weights, one);
+      var ours = gradients(torch.stack(new TensorVector(found.toArray(Tensor[]::new))).sum(), packed, weights, one);
+      for (int i = 0; i < right.size(); i++) assertClose("gradient " + i, ours.get(i), right.get(i));
+    }
+  }
+
+  @Test
+  void withoutAGradientMoreFeaturesAreCovered() {
+    try (var scope = Scope.withoutGradients()) {
+      var spec = HlaSpec.of(HEADS, 96, true, Collections.nCopies(2, new Softplus(64)));
+      var layer = new PointwiseFeatures(spec, new Softplus(64), 2, FeatureInit.untied(spec, 0),
+          new Weights(Device.CUDA, Dtype.BF16, 5).at("map"));
+      var x = torch.randn(new long[] {BATCH, HEADS, 126, 96}, Device.CUDA.options(Dtype.BF16));
+      var map = Objects.requireNonNull(layer.projection(1));
+      var found = Objects.requireNonNull(CudaProjection.of(List.of(map, map), x, true), "the GPU runs the kernel");
+      for (var features : found) assertClose("features", features, layer.apply(1, x, 0));
     }
   }
 
