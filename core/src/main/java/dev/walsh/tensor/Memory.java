@@ -22,6 +22,13 @@ public final class Memory {
     }
   }
 
+  /** The elements of a CPU tensor of floating-point numbers as float32, in row-major order. */
+  public static float[] floats(Tensor t) {
+    try (var scope = Scope.withoutGradients()) {
+      return of(t.to(Dtype.F32.scalarType()).contiguous()).toArray(ValueLayout.JAVA_FLOAT);
+    }
+  }
+
   /** Where a tensor's first element lies, in the memory of its device; 0 for a tensor without elements. */
   public static long address(Tensor t) {
     var pointer = t.data_ptr();
@@ -32,6 +39,13 @@ public final class Memory {
   public static Tensor tensor(double[] values, long... shape) {
     var t = torch.empty(shape, Device.CPU.options(Dtype.F64), null);
     MemorySegment.copy(values, 0, of(t), ValueLayout.JAVA_DOUBLE, 0, values.length);
+    return t;
+  }
+
+  /** A new float32 CPU tensor. */
+  public static Tensor tensor(float[] values, long... shape) {
+    var t = torch.empty(shape, Device.CPU.options(Dtype.F32), null);
+    MemorySegment.copy(values, 0, of(t), ValueLayout.JAVA_FLOAT, 0, values.length);
     return t;
   }
 

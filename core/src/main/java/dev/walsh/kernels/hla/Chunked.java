@@ -64,7 +64,8 @@ record Chunked(Expansion queries, Expansion keys, Similarities similarities, int
     inputs.add(before);
     if (!CustomGradient.isWanted(inputs.toArray(Tensor[]::new))) {
       try (var scope = Scope.withoutGradients()) {
-        return new Result(scope.escape(forward(x, decay, before, true)), before);
+        var out = CpuStep.covers(x, entries, before) ? CpuStep.run(x, decay, before) : forward(x, decay, before, true);
+        return new Result(scope.escape(out), before);
       }
     }
     Result result;

@@ -31,8 +31,8 @@ sealed interface FeatureLayer permits PointwiseFeatures, InnerProductFeatures, F
   Tensor apply(int which, Tensor x, long position);
 
   /**
-   * x: (B,H,N,D) -> the features (B,H,r,N) as they are stored, scaled where {@link FeatureMaps} scales them, in the dtype of x; null where no
-   * kernel makes them.
+   * x: (B,H,N,D) -> the features (B,H,r,N) as they are stored, scaled where {@link FeatureMaps} scales them, in the dtype of x or in
+   * float32; null where no kernel makes them.
    */
   default @Nullable Tensor fused(int which, Tensor x, boolean keys) {
     return null;

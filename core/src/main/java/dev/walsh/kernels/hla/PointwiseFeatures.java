@@ -86,7 +86,11 @@ final class PointwiseFeatures implements FeatureLayer {
 
   @Override
   public @Nullable Tensor fused(int which, Tensor x, boolean keys) {
-    if (!CudaFeatures.covers(x) || isLogarithmic() && keys) return null;
+    if (isLogarithmic() && keys) return null;
+    if (CpuFeatures.covers(x) && second == null) {
+      return CpuFeatures.of(map, least, weight.select(0, which), bias.select(0, which), x, curvature, keys);
+    }
+    if (!CudaFeatures.covers(x)) return null;
     return CudaFeatures.of(map, least, projected(which, x), bias.select(0, which), x, curvature, keys);
   }
 
