@@ -64,8 +64,7 @@ record Chunked(Expansion queries, Expansion keys, Similarities similarities, int
     inputs.add(before);
     if (!CustomGradient.isWanted(inputs.toArray(Tensor[]::new))) {
       try (var scope = Scope.withoutGradients()) {
-        var out = CpuStep.covers(x, entries, before) ? CpuStep.run(x, decay, before) : forward(x, decay, before, true);
-        return new Result(scope.escape(out), before);
+        return new Result(scope.escape(goOn(x, decay, before)), before);
       }
     }
     Result result;
@@ -76,6 +75,13 @@ record Chunked(Expansion queries, Expansion keys, Similarities similarities, int
     CustomGradient.attach(inputs, List.of(result.out, result.state),
         given -> backward(x, decay, before, given.getFirst(), given.getLast()));
     return result;
+  }
+
+  /** Without a gradient, and the state in place. */
+  private Tensor goOn(Operands x, @Nullable Tensor decay, Tensor state) {
+    if (CpuStep.covers(x, entries, state)) return CpuStep.run(x, decay, state);
+    var byKernel = CudaStep.run(x, entries, decay, state);
+    return byKernel != null ? byKernel : forward(x, decay, state, true);
   }
 
   private Tensor zeroState(Operands x) {

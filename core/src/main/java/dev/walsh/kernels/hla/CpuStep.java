@@ -53,13 +53,7 @@ final class CpuStep {
 
   /** @param entries of a state of the operands' features */
   static boolean covers(Operands x, long entries, Tensor state) {
-    if (!state.is_cpu() || x.length() != 1 || Dtype.of(state) != Dtype.F32) return false;
-    // A symmetric state has fewer products than that.
-    return product(x.queries()) == entries && product(x.keys()) == entries;
-  }
-
-  private static long product(List<Tensor> features) {
-    return features.stream().mapToLong(x -> x.size(1)).reduce(1, (a, b) -> a * b);
+    return state.is_cpu() && x.length() == 1 && Dtype.of(state) == Dtype.F32 && x.hasAllProducts(entries);
   }
 
   /**

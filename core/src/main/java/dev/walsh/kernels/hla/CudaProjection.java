@@ -89,7 +89,7 @@ final class CudaProjection {
 
   private static boolean covers(Shape of, long tokens, boolean backward) {
     boolean fillsTiles = of.rank % TILE == 0 || of.rank % (TILE / 2) == 0 && of.maps == 2;
-    boolean forward = fillsTiles && of.maps <= MOST_MAPS && of.rank <= MOST_RANK && of.width % TILE == 0 && tokens % 2 == 0;
+    boolean forward = fillsTiles && of.maps <= MOST_MAPS && of.rank <= MOST_RANK && of.width % TILE == 0;
     return forward && (!backward || of.maps * of.rank <= MOST_FEATURES && of.width % (TILE * WARPS) == 0 && tokens % VECTOR == 0);
   }
 

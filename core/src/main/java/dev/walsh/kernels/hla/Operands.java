@@ -41,6 +41,15 @@ record Operands(List<Tensor> queries, List<Tensor> keys, @Nullable Tensor values
     return (values == null ? 0 : values.size(2)) + (counted ? 1 : 0);
   }
 
+  /** Whether a state of so many entries has the products of all features, each once: factors are untied, so it has no symmetry. */
+  boolean hasAllProducts(long entries) {
+    return product(queries) == entries && product(keys) == entries;
+  }
+
+  private static long product(List<Tensor> features) {
+    return features.stream().mapToLong(x -> x.size(1)).reduce(1, (a, b) -> a * b);
+  }
+
   /** A new tensor of zeros, in the dtype of sums. */
   Tensor zeros(long... shape) {
     return torch.zeros(shape, keys.getFirst().options().dtype(new ScalarTypeOptional(sumDtype().scalarType())));

@@ -4,7 +4,7 @@
 //           int heads, long long batchStride, long long headStride, long long tokenStride)
 //
 // x is (B, H, tokens, WIDTH) by its strides, in elements; weight (H, MAPS, RANK, WIDTH), bias (H, MAPS, RANK), all bf16; curvature (MAPS, WIDTH)
-// float32; each of the MAPS out is (B, H, RANK, tokens) bf16. tokens is a multiple of 2. Products are of bf16, all other arithmetic is float32,
+// float32; each of the MAPS out is (B, H, RANK, tokens) bf16. Products are of bf16, all other arithmetic is float32,
 // rounded once.
 //
 // -DKEYS: 1 or 0; -DMAPS, 3 at most; -DRANK, a multiple of 16, or of 8 where there are two maps; -DWIDTH, a multiple of 16; all strides of x are
@@ -101,7 +101,13 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
         Bits* out = map + m == 0 ? out0 : map + m == 1 ? out1 : out2;
         const float* two = u[eight / 2][j] + eight % 2 * 2;
         Bits* to = out + (group * RANK + eight % EIGHTS * 8 + row) * tokens + token;
-        *reinterpret_cast<unsigned*>(to) = pack(two[0] * scale[m][0], two[1] * scale[m][1]);
+        unsigned pair = pack(two[0] * scale[m][0], two[1] * scale[m][1]);
+        if (tokens % 2 == 0) {
+          *reinterpret_cast<unsigned*>(to) = pair;
+        } else {
+          to[0] = (Bits)pair;
+          if (token + 1 < tokens) to[1] = (Bits)(pair >> 16);
+        }
       }
     }
   }
