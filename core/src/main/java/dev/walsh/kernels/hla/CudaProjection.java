@@ -74,13 +74,17 @@ final class CudaProjection {
     long rank = maps.getFirst().weight.size(1);
     if (!maps.stream().allMatch(map -> map.weight.size(1) == rank)) return null;
     var shape = new Shape(keys, maps.size(), (int) rank, (int) x.size(3));
-    var weight = stacked(maps.stream().map(map -> map.weight.to(x.scalar_type())).toList(), 1);
-    var bias = stacked(maps.stream().map(map -> map.bias.to(x.scalar_type())).toList(), 1);
-    if (!covers(shape, x.size(2), CustomGradient.isWanted(x, weight, bias))) return null;
+    if (!covers(shape, x.size(2), isWanted(maps, x))) return null;
     var kernels = KERNELS.of(shape);
     if (kernels == null) return null;
+    var weight = stacked(maps.stream().map(map -> map.weight.to(x.scalar_type())).toList(), 1);
+    var bias = stacked(maps.stream().map(map -> map.bias.to(x.scalar_type())).toList(), 1);
     var curvature = stacked(maps.stream().map(Map::curvature).toList(), 0);
     return kernels.apply(isAligned(x) ? x : x.contiguous(), weight, bias, curvature);
+  }
+
+  private static boolean isWanted(List<Map> maps, Tensor x) {
+    return CustomGradient.isWanted(x) || maps.stream().anyMatch(map -> CustomGradient.isWanted(map.weight, map.bias));
   }
 
   private static Tensor stacked(List<Tensor> parts, long dimension) {

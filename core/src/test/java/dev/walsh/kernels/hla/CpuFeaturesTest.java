@@ -44,6 +44,7 @@ final class CpuFeaturesTest {
           var found = Objects.requireNonNull(layer.fused(1, x, keys));
           var expected = scaled(layer, x, keys);
           assertThat(found.shape()).isEqualTo(expected.shape());
+          // In bf16 libtorch rounds the projections, of which exp makes some hundredths.
           double error = found.sub(expected).abs().max().item_double() / expected.abs().max().item_double();
           assertThat(error).as(map + (keys ? " of keys" : " of queries")).isLessThan(dtype == Dtype.F32 ? 1e-5 : 0.05);
         }
