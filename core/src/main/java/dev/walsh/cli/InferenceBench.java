@@ -21,6 +21,7 @@ import dev.walsh.report.Table;
 import dev.walsh.study.Arm;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.OutOfMemory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -96,9 +97,10 @@ final class InferenceBench {
     spec.commandLine().getErr().flush();
     var rates = Rates.measure(device.toString());
     var rows = new ArrayList<Row>();
-    if (!runs.isEmpty()) cells(kind, "trained", trained(device, dtype, int8), rates, rows);
+    if (!runs.isEmpty()) cells(kind, spec, "trained", trained(device, dtype, int8), rates, rows);
     int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
-    arms.forEach((name, of) -> cells(kind, name, InferenceSubjects.random(of, longest, device, dtype, int8), rates, rows));
+    arms.forEach((name, of) -> cells(kind, spec, name, InferenceSubjects.random(of, longest, device, dtype, int8), rates, rows));
+    if (rows.isEmpty()) throw new UserError("there is no cell to time; ask for fewer sequences at once or shorter ones");
     print(kind, spec, rows, rates, dtype, banner);
   }
 
@@ -136,13 +138,20 @@ final class InferenceBench {
     return loaded;
   }
 
-  private void cells(Kind kind, String model, InferenceSubjects subjects, Rates rates, List<Row> rows) {
+  /** Leaves out cells for which there is too little memory. */
+  private void cells(Kind kind, CommandSpec spec, String model, InferenceSubjects subjects, Rates rates, List<Row> rows) {
     try (subjects) {
       subjects.verify();
       for (int length : lengths) {
         for (int batch : batches) {
           if (mostTokens != null && (long) batch * length > mostTokens) continue;
-          rows.addAll(subjects.cell(kind, model, batch, length, graph.equals("on"), rounds, rates));
+          try {
+            rows.addAll(subjects.cell(kind, model, batch, length, graph.equals("on"), rounds, rates));
+          } catch (RuntimeException e) {
+            if (!(e instanceof UserError) && !OutOfMemory.isCauseOf(e)) throw e;
+            spec.commandLine().getErr().printf(Locale.ROOT, "%s, %d × %d is left out. %s%n", model, batch, length,
+                e instanceof UserError ? e.getMessage() : "The GPU's memory is too small for it");
+          }
         }
       }
     }

@@ -106,6 +106,17 @@ final class InferenceBenchTest {
   }
 
   @Test
+  void cellsThatDoNotFitAreLeftOut() throws Exception {
+    var all = Outcome.of("bench", "decode", "--model", shape(), "--device", "cpu", "--batches", "1,100000000", "--lengths", "4", "--rounds",
+        "1");
+    assertThat(all.text()).contains("1 × 4").doesNotContain("100000000 × 4");
+    assertThat(all.err()).contains("100000000 × 4 is left out. The cache of ");
+    var none = Outcome.of("bench", "decode", "--model", shape(), "--device", "cpu", "--batches", "100000000", "--lengths", "4");
+    assertThat(none.status()).isEqualTo(2);
+    assertThat(none.err()).contains("walsh: there is no cell to time");
+  }
+
+  @Test
   void mistakesAreOneSentence() throws Exception {
     Outcome.of("bench", "decode", "--attention", "softmix").isMistake("the attention 'softmix' is unknown");
     Outcome.of("bench", "decode", "--projection", "hadamard+hla:2x16").isMistake("--projection hadamard+hla:2x16 names an attention");

@@ -178,7 +178,7 @@ struct Tokens {
   Vector key[AHEAD][VECTORS];
   Vector value[AHEAD][VECTORS];
 
-  // Beyond `end` they are of any earlier token: neither shall be seen.
+  // Beyond `end` they are of an earlier token: neither shall be seen.
   __device__ __forceinline__ void fetch(Share share, const Bits* keys, const Bits* values, const long long* pages, int at, int end) {
 #pragma unroll
     for (int j = 0; j < AHEAD; j++) {
@@ -253,7 +253,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   int head = unit % (HEADS / BLOCK_HEADS) * BLOCK_HEADS + threadIdx.x / MEMBERS;
   int member = threadIdx.x % MEMBERS;
   int position = (int)positions[sequence];
-  int parts = min(splits, max(1, (position + SPLIT_TOKENS - 1) / SPLIT_TOKENS));
+  int parts = min(splits, max(1, position / SPLIT_TOKENS));
   if (split >= parts) return;
   int stretch = (position + parts - 1) / parts;
   int begin = split * stretch;
@@ -266,7 +266,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   values += head * HEAD;
   int at = begin + group * AHEAD;
   Tokens tokens;
-  tokens.fetch(share, keys, values, pages, at, end);
+  tokens.fetch(share, keys, values, pages, at, splits == 1 ? tableStride * PAGE : end);
   Angles angles(share, cosine + (long long)position * HALF, sine + (long long)position * HALF);
   long long slot = (pages[position / PAGE] * PAGE + position % PAGE) * WIDTH;
 
@@ -294,8 +294,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
     seen.add(score, value);
   }
   for (int first = begin; first < end; first += TURN) {
-    if (first > begin) tokens.fetch(share, keys, values, pages, at, end);
+    // The next are on their way while these are attended to.
+    Tokens next;
+    if (first + TURN < end) next.fetch(share, keys, values, pages, at + TURN, end);
     tokens.attend(share, query, at, end, seen);
+    tokens = next;
     at += TURN;
   }
 
