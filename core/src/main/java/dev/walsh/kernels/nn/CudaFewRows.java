@@ -15,7 +15,12 @@ import org.jspecify.annotations.Nullable;
 final class CudaFewRows {
   /** For more rows libtorch's products, in which blocks share the rows, are faster, even if a matrix in bytes must be widened first. */
   private static final int MOST_ROWS = 32;
+  /** Of a matrix of floats that is not small libtorch's are so sooner. */
+  private static final int MOST_ROWS_OF_MANY = 16;
+  private static final long MANY = 1 << 23;
   private static final int PACKET_BYTES = 16;
+  /** Columns of the result that matrix units make at a time. */
+  private static final int TILE = 8;
 
   private static final KernelCache<Shape, Kernel> KERNELS = new KernelCache<>("Products of few rows", Kernel::new);
 
@@ -27,7 +32,8 @@ final class CudaFewRows {
     if (!bytes && Dtype.of(weight) != Dtype.BF16) return false;
     long in = x.size(-1);
     long rows = x.numel() / in;
-    return rows > 0 && rows <= MOST_ROWS && in % packet(bytes) == 0;
+    int most = !bytes && weight.numel() > MANY ? MOST_ROWS_OF_MANY : MOST_ROWS;
+    return rows > 0 && rows <= most && in % packet(bytes) == 0;
   }
 
   /** Elements of the matrix that one access brings. */
@@ -70,29 +76,37 @@ final class CudaFewRows {
   private record Shape(int rows, int tiles, int warps, int depth, boolean bytes, boolean gated, Dtype result) {
     /** The lanes of a warp that read one row of the matrix. */
     private static final int LANES = 4;
-    private static final int LEAST_WARPS = 4;
-    private static final int MOST_WARPS = 8;
-    private static final int MOST_DEPTH = 8;
-    /** Registers' worth of accesses under way. */
-    private static final int MOST_UNDER_WAY = 12;
-    /** So many columns of the result keep the GPU busy even if blocks have several groups of them. */
-    private static final int WIDE = 16_384;
 
+    /**
+     * As measured on an H100 for matrices of 768 to 6848 channels. A lane has its whole share of a row under way where it can; where blocks are
+     * so many that some wait for others, small ones do best.
+     */
     static Shape of(int rows, int in, int outs, boolean bytes, boolean gated, Dtype result) {
       int room = rows <= 8 ? 8 : rows <= 16 ? 16 : 32;
-      int tiles = room == 32 || outs >= WIDE ? 2 : 1;
-      int accesses = Math.ceilDiv(in, LANES * packet(bytes));
-      int warps = Math.clamp(Integer.highestOneBit(Math.max(1, 2 * Math.ceilDiv(accesses, MOST_DEPTH) - 1)), LEAST_WARPS, MOST_WARPS);
-      int underWay = Math.min(MOST_UNDER_WAY / (tiles * (gated ? 2 : 1)), MOST_ROWS * MOST_DEPTH / 2 / room);
-      int depth = Math.min(Math.ceilDiv(accesses, warps), Math.min(MOST_DEPTH, underWay));
-      return new Shape(room, tiles, warps, depth, bytes, gated, result);
+      double blocks = (double) Math.ceilDiv(outs, TILE) / Multiprocessors.COUNT;
+      boolean many = blocks > 2.5;
+      int warps = many ? 4 : 8;
+      int share = Math.ceilDiv(Math.ceilDiv(in, LANES * packet(bytes)), warps);
+      int tiles = !gated && (room == 32 || blocks > 6) ? 2 : 1;
+      return new Shape(room, tiles, warps, depth(room, blocks, many, share, tiles), bytes, gated, result);
+    }
+
+    private static int depth(int room, double blocks, boolean many, int share, int tiles) {
+      if (room == 32) return share <= 4 && !many ? share : 2;
+      if (share <= 8 && tiles == 1) return share;
+      if (tiles == 2) return leastIdle(share, 4, 3);
+      return blocks <= 2 ? leastIdle(share, 6, 4) : 4;
+    }
+
+    /** That of two depths whose turns have less to spare at the end. */
+    private static int leastIdle(int share, int depth, int other) {
+      return Math.ceilDiv(share, other) * other < Math.ceilDiv(share, depth) * depth ? other : depth;
     }
   }
 
   /** {@code few_rows.cu} for one shape. */
   private static final class Kernel {
     private static final int WARP = 32;
-    private static final int TILE = 8;
 
     private final Shape shape;
     private final CudaModule.Kernel kernel;

@@ -5,7 +5,6 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.KernelUnavailable;
 import dev.walsh.tensor.Scope;
-import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
@@ -91,7 +90,7 @@ public final class PagedAttention implements AutoCloseable {
     private static final int WARPS_A_MULTIPROCESSOR = 16;
 
     static Shape of(Tensor packed, int heads, int headWidth, int pageTokens) {
-      int busy = Gpu.MULTIPROCESSORS * WARPS_A_MULTIPROCESSOR;
+      int busy = Multiprocessors.COUNT * WARPS_A_MULTIPROCESSOR;
       long each = busy / Math.max(1, packed.size(0) * heads);
       int warps = Integer.highestOneBit((int) Math.clamp(each, 1, MOST_WARPS));
       int blockHeads = Math.min(Math.max(1, BLOCK_WARPS / warps), Integer.lowestOneBit(heads));
@@ -103,16 +102,12 @@ public final class PagedAttention implements AutoCloseable {
     }
   }
 
-  /** The GPU, asked once. */
-  private static final class Gpu {
-    static final int MULTIPROCESSORS = CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
-  }
-
   /** {@code paged_attention.cu} for one shape. */
   private static final class Kernel {
     /** The shortest stretch of tokens that is worth a block of its own. */
     private static final int SPLIT_TOKENS = 128;
-    private static final int BLOCKS_A_MULTIPROCESSOR = 4;
+    /** So many are at work at once, by their registers. */
+    private static final int THREADS_A_MULTIPROCESSOR = 512;
 
     private final Shape shape;
     private final CudaModule.Kernel kernel;
@@ -134,7 +129,8 @@ public final class PagedAttention implements AutoCloseable {
       var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
       if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int splits = Math.clamp(Math.ceilDiv(BLOCKS_A_MULTIPROCESSOR * Gpu.MULTIPROCESSORS, units), 1, most);
+      int atOnce = Multiprocessors.COUNT * THREADS_A_MULTIPROCESSOR / shape.threads();
+      int splits = Math.clamp(atOnce / units, 1, most);
       var partial = torch.empty(new long[] {splits == 1 ? 0 : packed.size(0) * shape.heads * splits * (shape.headWidth + 2L)},
           Device.CUDA.options(Dtype.F32), null);
       kernel.launchEarly(units * splits, shape.threads(), CudaModule.argument(packed), CudaModule.argument(out),

@@ -9,8 +9,8 @@
 // tokens, of which each sees all earlier ones of its sequence and itself. table holds the pages of sequence b in order from b * tableStride
 // on. cosine and sine are (context, D/2).
 //
-// A block has BLOCK_HEADS heads of a sequence, and `splits` blocks have the same, each with a stretch of the tokens, none shorter than
-// SPLIT_TOKENS, so that few long sequences use the whole GPU as well. Blocks that have nothing to do leave at once. Where more than one is at
+// A block has BLOCK_HEADS heads of a sequence, and `splits` blocks have the same, each with a stretch of about SPLIT_TOKENS or more tokens, so
+// that few long sequences use the whole GPU as well; up to twice as many are one stretch, since putting parts together takes longer. Blocks that have nothing to do leave at once. Where more than one is at
 // work, each writes what it found to partial, (B, H, splits, D + 2), and the one that is done last puts the parts together, always in the same
 // order. counters is (B, H / BLOCK_HEADS), zero, and left so.
 //
@@ -253,7 +253,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   int head = unit % (HEADS / BLOCK_HEADS) * BLOCK_HEADS + threadIdx.x / MEMBERS;
   int member = threadIdx.x % MEMBERS;
   int position = (int)positions[sequence];
-  int parts = min(splits, max(1, position / SPLIT_TOKENS));
+  int parts = position < 2 * SPLIT_TOKENS ? 1 : min(splits, (position + SPLIT_TOKENS - 1) / SPLIT_TOKENS);
   if (split >= parts) return;
   int stretch = (position + parts - 1) / parts;
   int begin = split * stretch;
@@ -266,6 +266,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   values += head * HEAD;
   int at = begin + group * AHEAD;
   Tokens tokens;
+  // Of one stretch the first are fetched before it is known how many there are.
   tokens.fetch(share, keys, values, pages, at, splits == 1 ? tableStride * PAGE : end);
   Angles angles(share, cosine + (long long)position * HALF, sine + (long long)position * HALF);
   long long slot = (pages[position / PAGE] * PAGE + position % PAGE) * WIDTH;
