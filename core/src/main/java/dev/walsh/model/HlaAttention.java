@@ -136,11 +136,19 @@ final class HlaAttention implements Attention {
     return spec.rotation() == Rotation.BEFORE || spec.rotation() == Rotation.NONE && kind.takesAnyLength();
   }
 
-  /** Goes on with one sequence by the tokens from {@code first} on: heads (1,H,N,D) -> the concatenated heads (tokens,C). */
-  Tensor proceed(Rope.Heads heads, long first, long tokens, HlaState state) {
-    var out = hla.proceed(heads.query().narrow(2, first, tokens), heads.key().narrow(2, first, tokens),
-        heads.value().narrow(2, first, tokens), null, state);
-    return out.transpose(1, 2).reshape(tokens, (long) spec.heads() * spec.headWidth());
+  /**
+   * Goes on with sequences by as many tokens each, which follow one another from {@code first} on: heads (1,H,N,D) -> the concatenated heads
+   * (sequences·tokens,C).
+   */
+  Tensor proceed(Rope.Heads heads, long first, long sequences, long tokens, HlaState state) {
+    var out = hla.proceed(each(heads.query(), first, sequences, tokens), each(heads.key(), first, sequences, tokens),
+        each(heads.value(), first, sequences, tokens), null, state);
+    return out.transpose(1, 2).reshape(sequences * tokens, (long) spec.heads() * spec.headWidth());
+  }
+
+  /** (1,H,N,D) -> (sequences,H,tokens,D). */
+  private static Tensor each(Tensor heads, long first, long sequences, long tokens) {
+    return heads.narrow(2, first, sequences * tokens).unflatten(2, sequences, tokens).squeeze(0).transpose(0, 1);
   }
 
   /**

@@ -13,6 +13,7 @@ import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Upload;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
@@ -134,24 +135,23 @@ public final class RecurrentState implements DecodeState {
 
   @Override
   public Pass extend(List<Span> spans) {
-    var starts = new int[spans.size()];
-    for (int i = 0; i < starts.length; i++) {
-      var span = spans.get(i);
-      starts[i] = lengths[span.place()];
-      if (!reserve(span.place(), starts[i] + span.tokens())) throw new IllegalStateException("there is no room for " + span);
+    var runs = new ArrayList<SpanRun>();
+    var positions = LongStream.builder();
+    for (var span : spans) {
+      int start = lengths[span.place()];
+      if (!reserve(span.place(), start + span.tokens())) throw new IllegalStateException("there is no room for " + span);
       lengths[span.place()] += span.tokens();
+      LongStream.range(start, start + span.tokens()).forEach(positions);
+      SpanRun.add(runs, span.tokens(), slotOf[span.place()], start, hasFixedRows());
     }
-    var angles = rope.angles(onDevice(IntStream.range(0, starts.length).boxed()
-        .flatMapToLong(i -> LongStream.range(starts[i], starts[i] + spans.get(i).tokens())).toArray()));
+    var angles = rope.angles(onDevice(positions.build().toArray()));
     return (number, packed) -> {
       var layer = layer(number);
       var heads = layer.attention.heads(packed, angles);
       var out = new TensorVector();
-      long first = 0;
-      for (int i = 0; i < starts.length; i++) {
-        var span = spans.get(i);
-        out.push_back(layer.attention.proceed(heads, first, span.tokens(), layer.state.part(slotOf[span.place()], 1, starts[i])));
-        first += span.tokens();
+      for (var run : runs) {
+        var state = layer.state.part(run.slot(), run.sequences(), run.position());
+        out.push_back(layer.attention.proceed(heads, run.first(), run.sequences(), run.tokens(), state));
       }
       return torch.cat(out, 0);
     };
@@ -302,7 +302,7 @@ public final class RecurrentState implements DecodeState {
       for (int row = 0; row < rows; row++) {
         out.push_back(placeOf[row] == NOBODY
             ? torch.zeros(new long[] {1, heads.value().size(1) * heads.value().size(3)}, device.options(dtype))
-            : layer.attention.proceed(heads, row, 1, layer.state.part(row, 1, positionOf[row])));
+            : layer.attention.proceed(heads, row, 1, 1, layer.state.part(row, 1, positionOf[row])));
       }
       return torch.cat(out, 0);
     }

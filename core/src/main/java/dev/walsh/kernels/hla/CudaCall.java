@@ -1,5 +1,6 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.kernels.hla.CudaKernels.Carried;
 import dev.walsh.kernels.hla.CudaKernels.Columns;
 import dev.walsh.kernels.hla.CudaKernels.Cut;
 import dev.walsh.kernels.hla.CudaKernels.Features;
@@ -28,8 +29,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param values (G,N,D)
  * @param decay (G,chunks), or null for ones
+ * @param carried the state before the first token, and after the last, where no gradient is wanted; or null
  */
-record CudaCall(CudaKernels kernels, CudaShape shape, Features q, Features k, Tensor values, @Nullable Tensor decay, Cut cut) {
+record CudaCall(CudaKernels kernels, CudaShape shape, Features q, Features k, Tensor values, @Nullable Tensor decay,
+    @Nullable Carried carried, Cut cut) {
   /** For all chunks of the heads at work; enough of these to fill a GPU. */
   private static final long MOST_STATE_BYTES = 1L << 30;
   /** A sum in float32, and in bf16 what is read of it. */
@@ -101,7 +104,8 @@ record CudaCall(CudaKernels kernels, CudaShape shape, Features q, Features k, Te
       kernels.accumulate(x, columns, sums, cut);
       var states = new Sums(scope.escape(torch.empty(new long[] {count, chunks, entries, shape.width()}, values.options(), null)),
           scope.escape(floats(count, chunks, entries)));
-      kernels.scan(sight, sums, decay == null ? null : decay.narrow(0, from, count), states, cut);
+      kernels.scan(sight, sums, decay == null ? null : decay.narrow(0, from, count), states,
+          carried == null ? null : carried.groups(from, count), cut);
       return states;
     }
   }

@@ -1,5 +1,6 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.kernels.hla.CudaKernels.Carried;
 import dev.walsh.kernels.hla.CudaKernels.Cut;
 import dev.walsh.kernels.hla.CudaKernels.Features;
 import dev.walsh.kernels.nn.KernelCache;
@@ -72,11 +73,25 @@ record CudaForms(int factors, boolean causal, boolean states, long chunk) {
    */
   @Nullable
   Tensor apply(Operands x, @Nullable Tensor decay) {
+    return run(x, decay, null);
+  }
+
+  /**
+   * The same of tokens that come after others, without gradients; null likewise, and where tied factors make the state smaller.
+   *
+   * @param state (G,R,D+1) that those left, which goes on in place
+   */
+  @Nullable
+  Tensor proceed(Operands x, @Nullable Tensor decay, Tensor state) {
+    return x.hasAllProducts(state.size(1)) ? run(x, decay, new Carried(state, x.keys().getFirst().size(1))) : null;
+  }
+
+  private @Nullable Tensor run(Operands x, @Nullable Tensor decay, @Nullable Carried carried) {
     var q = features(x.queries());
     var k = features(x.keys());
     var values = padded(Objects.requireNonNull(x.values()), 1, VECTOR);
     long tokens = values.size(1);
-    boolean hasStates = states && (!causal || tokens > chunk);
+    boolean hasStates = states && (!causal || tokens > chunk || carried != null);
     boolean isShort = hasStates && causal ? chunk % CudaShape.block(false) != 0 : tokens <= SHORT_BLOCK;
     int trail = q.trail() == null ? 1 : (int) q.trail().size(1);
     var shape = new CudaShape((int) q.lead().size(1), trail, (int) values.size(2), causal, hasStates, isShort);
@@ -84,7 +99,7 @@ record CudaForms(int factors, boolean causal, boolean states, long chunk) {
     if (kernels == null) return null;
     // Only from chunk to chunk of a sequence do scales change.
     var fading = hasStates && causal ? decay : null;
-    return new CudaCall(kernels, shape, q, k, values, fading, cut(shape, x.groups(), tokens)).apply().narrow(1, 0, x.length());
+    return new CudaCall(kernels, shape, q, k, values, fading, carried, cut(shape, x.groups(), tokens)).apply().narrow(1, 0, x.length());
   }
 
   private Cut cut(CudaShape shape, long groups, long tokens) {
@@ -94,14 +109,14 @@ record CudaForms(int factors, boolean causal, boolean states, long chunk) {
     return new Cut(tokens, Math.ceilDiv(Math.ceilDiv(tokens, parts), SHORT_BLOCK) * SHORT_BLOCK);
   }
 
-  /** Of a third factor, its products with the second, which are fewer than N×R by the first factor's rank. */
+  /** Of a third factor, its products with the second, in the order of states; they are fewer than N×R by the first factor's rank. */
   private Features features(List<Tensor> x) {
     var lead = padded(padded(x.getFirst(), 1, CudaShape.unit(x.getFirst().size(1))), 2, VECTOR);
     if (factors == 1) return new Features(lead, null);
     var trail = x.get(Math.min(1, x.size() - 1));
     if (factors == 3) {
       var last = x.getLast();
-      trail = last.unsqueeze(2).mul(trail.unsqueeze(1)).view(trail.size(0), -1, trail.size(2));
+      trail = trail.unsqueeze(2).mul(last.unsqueeze(1)).view(trail.size(0), -1, trail.size(2));
     }
     return new Features(lead, padded(trail, 2, VECTOR));
   }

@@ -39,6 +39,13 @@ final class CudaKernels {
   /** Sums of products of features and columns, (G,chunks,R,D), and of the last column, (G,chunks,R) in float32. */
   record Sums(Tensor values, Tensor counts) {}
 
+  /** The sums that earlier tokens left, and these leave in their place: (G,R,D+1) float32, of a first factor of so many features. */
+  record Carried(Tensor sums, long rank) {
+    Carried groups(long from, long count) {
+      return new Carried(sums.narrow(0, from, count), rank);
+    }
+  }
+
   static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu");
   private static final int WARP = 32;
 
@@ -65,8 +72,13 @@ final class CudaKernels {
         CudaModule.argument(into.counts), cut.tokens, cut.chunk, cut.chunks());
   }
 
-  /** What each chunk finds of the others' sums, in bf16; of all chunks at once where all are seen. decay: (G,chunks) float32, or null. */
-  void scan(Sight sight, Sums sums, @Nullable Tensor decay, Sums into, Cut cut) {
+  /**
+   * What each chunk finds of the others' sums, in bf16; of all chunks at once where all are seen.
+   *
+   * @param decay (G,chunks) float32, or null
+   * @param carried what chunks that see earlier ones find besides, or null
+   */
+  void scan(Sight sight, Sums sums, @Nullable Tensor decay, Sums into, @Nullable Carried carried, Cut cut) {
     long groups = sums.values.size(0);
     long pairs = groups * shape.entries() * (shape.width() + 1) / 2;
     CudaModule.Kernel kernel;
@@ -75,7 +87,7 @@ final class CudaKernels {
     }
     kernel.launch(Math.toIntExact(Math.ceilDiv(pairs, CudaShape.SCAN_THREADS)), CudaShape.SCAN_THREADS, CudaModule.argument(sums.values),
         CudaModule.argument(sums.counts), CudaModule.argument(decay), CudaModule.argument(into.values), CudaModule.argument(into.counts),
-        cut.chunks(), groups);
+        CudaModule.argument(carried == null ? null : carried.sums), carried == null ? 0 : carried.rank, cut.chunks(), groups);
   }
 
   /** The output of queries, (G,N,D), and the weights that it was divided by, (G,N). */

@@ -107,7 +107,8 @@ record CudaShape(int lead, int trail, int width, boolean causal, boolean states,
   }
 
   String[] scan(Sight sight) {
-    return new String[] {"SEEN=" + sight.ordinal(), "ENTRIES=" + entries() * width, "R=" + entries(), "THREADS=" + SCAN_THREADS};
+    return new String[] {"SEEN=" + sight.ordinal(), "ENTRIES=" + entries() * width, "R=" + entries(), "LEAD=" + lead,
+        "THREADS=" + SCAN_THREADS};
   }
 
   String[] read(Sight sight, boolean normalised) {

@@ -1,5 +1,6 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
@@ -179,8 +180,14 @@ public final class Hla {
     checkCausal();
     check(q, k, v, keyMask);
     if (v.numel() == 0) return v.clone();
-    var form = new Chunked(queries, keys, similarities, monomials.size(), cost.chunk());
-    var parts = parts(q, k, v, keyMask, cost.chunk(), state);
+    long chunk = q.size(2) > 1 ? usualChunk(v) : cost.chunk();
+    var parts = parts(q, k, v, keyMask, chunk, state);
+    var byKernels = proceedByKernels(parts, v, chunk, state);
+    if (byKernels != null) {
+      state.advance(state.sums(), parts.scales, q.size(2));
+      return byKernels.reshape(v.shape());
+    }
+    var form = new Chunked(queries, keys, similarities, monomials.size(), chunk);
     var operands = parts.sums();
     var outs = new ArrayList<Tensor>();
     var after = new ArrayList<Tensor>();
@@ -191,6 +198,14 @@ public final class Hla {
     }
     state.advance(after, parts.scales, q.size(2));
     return normalised(outs, v);
+  }
+
+  /** The output of several tokens, with the state gone on in place, where no gradient is wanted and tensor cores compute it; else null. */
+  private @Nullable Tensor proceedByKernels(Parts parts, Tensor v, long chunk, HlaState state) {
+    boolean fits = v.size(2) > 1 && parts.denominators == null && CudaForms.covers(spec, v)
+        && !CustomGradient.isWanted(parts.numerators.inputs().toArray(Tensor[]::new));
+    var forms = fits ? CudaForms.of(spec, Form.CHUNKED, chunk) : null;
+    return forms == null ? null : forms.proceed(parts.numerators, parts.decay, state.sums().getFirst());
   }
 
   /** One token: (B,H,1,D) each, in time and memory that do not depend on how many came before. */

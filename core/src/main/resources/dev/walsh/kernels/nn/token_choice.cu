@@ -232,14 +232,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
   unsigned lowestBit = Same<ELEMENT, Bf16>::VALUE && penalty == 1 ? 1u << 16 : 1u;
 
   // The greatest logit and the first id that has it, as one number.
-  unsigned long long best = ~0ull;
+  float most = -infinity();
+  unsigned first = 0;
   int wrong = 0;
   row.each([&](float value, int id) {
-    wrong |= value != value || value == infinity();
-    unsigned long long candidate = (unsigned long long)~ordered(value) << 32 | (unsigned)id;
-    if (candidate < best) best = candidate;
+    wrong |= !(value < infinity());
+    if (value > most) {
+      most = value;
+      first = id;
+    }
   });
-  best = acrossBlock(best, Least());
+  unsigned long long best = acrossBlock((unsigned long long)~ordered(most) << 32 | first, Least());
   wrong = __syncthreads_or(wrong);
   int chosen = (int)(unsigned)best;
   unsigned top = ~(unsigned)(best >> 32);

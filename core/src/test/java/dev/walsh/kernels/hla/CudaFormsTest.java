@@ -54,6 +54,13 @@ final class CudaFormsTest {
       return new Operands(leaves.subList(0, queries), leaves.subList(queries, queries + keys), leaves.getLast(), true);
     }
 
+    /** Some of the tokens. */
+    Operands part(long from, long tokens) {
+      var x = operands();
+      return new Operands(x.queries().stream().map(t -> t.narrow(2, from, tokens)).toList(),
+          x.keys().stream().map(t -> t.narrow(2, from, tokens)).toList(), leaves.getLast().narrow(1, from, tokens), true);
+    }
+
     Problem wide() {
       var wide = leaves.stream().map(t -> t.detach().to(Dtype.F64.scalarType()).set_requires_grad(true)).toList();
       return new Problem(factors, wide, upstream.to(Dtype.F64.scalarType()), queries, keys);
@@ -118,6 +125,29 @@ final class CudaFormsTest {
       var decay = torch.rand(new long[] {GROUPS, Math.ceilDiv(700, chunk)}, Device.CUDA.options(Dtype.F32)).mul(new Scalar(0.5))
           .add(new Scalar(0.5));
       check(new CudaForms(2, true, true, chunk), problem, decay, problem.wide().plain(true, decay, chunk));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = ';', value = {"16,16; 64", "8,8; 64", "64; 128", "5,4; 16", "8,6,4; 64"})
+  void sequencesGoOnWhereOthersEnded(String ranks, long width) {
+    var r = ranks(ranks);
+    try (var scope = Scope.open()) {
+      var problem = Problem.of(r, false, 700, width);
+      var exact = problem.wide().plain(true, null, 0).getFirst();
+      try (var inner = Scope.withoutGradients()) {
+        var state = torch.zeros(new long[] {GROUPS, r.stream().reduce(1, (a, b) -> a * b), width + 1}, Device.CUDA.options(Dtype.F32));
+        var outs = new TensorVector();
+        long from = 0;
+        for (long tokens : new long[] {5, 300, 128, 267}) {
+          var x = problem.part(from, tokens);
+          outs.push_back(
+              Objects.requireNonNull(new CudaForms(r.size(), true, true, 128).proceed(x, null, state), "the GPU runs the kernels"));
+          from += tokens;
+        }
+        var error = torch.cat(outs, 1).to(Dtype.F64.scalarType()).sub(exact).norm().item_double() / exact.norm().item_double();
+        assertThat(error).isLessThan(OUTPUT);
+      }
     }
   }
 

@@ -3,6 +3,8 @@ package dev.walsh.kernels.hla;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,10 +42,24 @@ final class HlaOnGpuTest {
           var gradients = sample.gradients(other);
           Sample.assertClose(dtype + " gradient", gradients, sample.gradients(quadratic), tolerance);
           if (!causal) continue;
+          Sample.assertClose(dtype + " in pieces", inPieces(sample, mask), reference, tolerance);
           var plain = sample.hla().chunked(sample.q(), sample.k(), sample.v(), mask, PLAIN_CHUNK);
           Sample.assertClose(dtype + " gradient beside libtorch's", gradients, sample.gradients(plain), tolerance);
         }
       }
+    }
+  }
+
+  private static Tensor inPieces(Sample sample, Tensor mask) {
+    try (var scope = Scope.withoutGradients(); var state = sample.hla().start(Sample.BATCH)) {
+      var outs = new TensorVector();
+      long from = 0;
+      for (long tokens : new long[] {1, 70, LENGTH - 71}) {
+        outs.push_back(sample.hla().proceed(sample.q().narrow(2, from, tokens), sample.k().narrow(2, from, tokens),
+            sample.v().narrow(2, from, tokens), mask.narrow(1, from, tokens), state));
+        from += tokens;
+      }
+      return scope.escape(torch.cat(outs, 2));
     }
   }
 }
