@@ -1,5 +1,5 @@
 // The choice of each row's next token from its logits: repetition penalty, temperature, top-k, top-p, and a random number that is a function of
-// the row's key and position alone. One block a row; nothing is sorted.
+// the row's key and position alone. One block a row.
 //
 //   token_choice(const Element* logits, const long long* rules, int stride, const long long* positions, unsigned char* seen,
 //                long long* ids, long long* made)
@@ -92,7 +92,9 @@ struct Row {
   const unsigned char* seen;
   float penalty;
 
-  // Calls with a token's logit and id.
+  __device__ __forceinline__ int chunks() const { return CHUNKS; }
+
+  // Calls with the logit and the id of a thread's tokens of a chunk: those of a thread follow one another, and so do the threads.
   template <class Visit>
   __device__ __forceinline__ void each(int chunk, Visit visit) const {
     int first = (chunk * THREADS + (int)threadIdx.x) * VECTOR;
@@ -119,6 +121,77 @@ struct Row {
   }
 };
 
+// The tokens of a row from some logit on, where they are few, in shared memory.
+struct Few {
+  static constexpr int MOST = 2048;
+  static constexpr int NOBODY = 0x7fffffff;
+
+  float* values;
+  int* ids;
+  int count;
+
+  __device__ __forceinline__ int chunks() const { return (count + THREADS - 1) / THREADS; }
+
+  template <class Visit>
+  __device__ __forceinline__ void each(int chunk, Visit visit) const {
+    int i = chunk * THREADS + (int)threadIdx.x;
+    if (i < count) visit(values[i], ids[i]);
+  }
+
+  template <class Visit>
+  __device__ __forceinline__ void each(Visit visit) const {
+    for (int i = threadIdx.x; i < count; i += THREADS) {
+      visit(values[i], ids[i]);
+    }
+  }
+
+  // In the order of ids: a bitonic sort. Whether they are few enough is known only afterwards.
+  __device__ __forceinline__ void gather(const Row& row, unsigned least) {
+    __shared__ int found;
+    if (threadIdx.x == 0) found = 0;
+    __syncthreads();
+    row.each([&](float value, int id) {
+      if (ordered(value) < least) return;
+      int slot = atomicAdd(&found, 1);
+      if (slot < MOST) {
+        values[slot] = value;
+        ids[slot] = id;
+      }
+    });
+    __syncthreads();
+    count = found;
+    if (!fit()) return;
+    int padded = 1;
+    while (padded < count) {
+      padded *= 2;
+    }
+    for (int i = count + (int)threadIdx.x; i < padded; i += THREADS) {
+      ids[i] = NOBODY;
+    }
+    for (int length = 2; length <= padded; length *= 2) {
+      for (int distance = length / 2; distance > 0; distance /= 2) {
+        __syncthreads();
+        for (int pair = threadIdx.x; pair < padded / 2; pair += THREADS) {
+          int low = pair / distance * 2 * distance + pair % distance;
+          int high = low + distance;
+          bool ascends = (low & length) == 0;
+          if ((ids[low] > ids[high]) == ascends) {
+            int id = ids[low];
+            ids[low] = ids[high];
+            ids[high] = id;
+            float value = values[low];
+            values[low] = values[high];
+            values[high] = value;
+          }
+        }
+      }
+    }
+    __syncthreads();
+  }
+
+  __device__ __forceinline__ bool fit() const { return count <= MOST; }
+};
+
 // The output function of SplitMix64 at a count, to a number in [0, 1).
 __device__ __forceinline__ double uniform(unsigned long long key, unsigned long long count) {
   unsigned long long z = key + (count + 1) * 0x9E3779B97F4A7C15ull;
@@ -128,44 +201,52 @@ __device__ __forceinline__ double uniform(unsigned long long key, unsigned long 
   return (double)(z >> 11) * 0x1p-53;
 }
 
-// Three numbers of a row, one for each of three keys.
-template <class Value>
-struct Three {
-  Value of[3];
+// Numbers of a row, one for each of some keys.
+template <class Value, int KEYS>
+struct Several {
+  Value of[KEYS];
 };
 
-struct SumOfThree {
-  template <class Value>
-  __device__ __forceinline__ Three<Value> operator()(Three<Value> a, Three<Value> b) const {
-    return {{a.of[0] + b.of[0], a.of[1] + b.of[1], a.of[2] + b.of[2]}};
+struct SumOfEach {
+  template <class Value, int KEYS>
+  __device__ __forceinline__ Several<Value, KEYS> operator()(Several<Value, KEYS> a, const Several<Value, KEYS>& b) const {
+#pragma unroll
+    for (int i = 0; i < KEYS; i++) {
+      a.of[i] += b.of[i];
+    }
+    return a;
   }
 };
 
-// The sums over the row of what `amount` gives for logits that are not below three keys, which ascend.
-template <class Value, class Amount>
-__device__ __forceinline__ Three<Value> sumsFrom(const Row& row, const unsigned (&keys)[3], Amount amount) {
+// The sums over a row, or few of its tokens, of what `amount` gives for logits that are not below some keys.
+template <class Value, int KEYS, class Tokens, class Amount>
+__device__ __forceinline__ Several<Value, KEYS> sumsFrom(const Tokens& tokens, const unsigned (&keys)[KEYS], Amount amount) {
   using Partial = decltype(amount(0.0f));
-  Three<Partial> mine = {};
-  row.each([&](float value, int) {
+  Several<Partial, KEYS> mine = {};
+  tokens.each([&](float value, int) {
     unsigned key = ordered(value);
     Partial part = amount(value);
 #pragma unroll
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < KEYS; i++) {
       mine.of[i] += key >= keys[i] ? part : Partial(0);
     }
   });
-  Three<Value> sums = {{(Value)mine.of[0], (Value)mine.of[1], (Value)mine.of[2]}};
-  return acrossBlock(sums, SumOfThree());
+  Several<Value, KEYS> sums;
+#pragma unroll
+  for (int i = 0; i < KEYS; i++) {
+    sums.of[i] = (Value)mine.of[i];
+  }
+  return acrossBlock(sums, SumOfEach());
 }
 
-// The greatest key from which on the row's amounts sum up to `wanted`, which all of them do: two bits a pass. lowestBit, a power of four, divides
+// The greatest key from which on the amounts sum up to `wanted`, which all of them do: two bits a pass. lowestBit, a power of four, divides
 // all keys that may be it.
-template <class Value, class Amount>
-__device__ __forceinline__ unsigned greatest(const Row& row, unsigned lowestBit, Value wanted, Amount amount) {
+template <class Value, class Tokens, class Amount>
+__device__ __forceinline__ unsigned greatest(const Tokens& tokens, unsigned lowestBit, Value wanted, Amount amount) {
   unsigned key = 0;
   for (unsigned bit = 0x40000000u; bit >= lowestBit; bit >>= 2) {
     unsigned keys[3] = {key | bit, key | 2 * bit, key | 3 * bit};
-    Three<Value> sums = sumsFrom<Value>(row, keys, amount);
+    auto sums = sumsFrom<Value>(tokens, keys, amount);
 #pragma unroll
     for (int i = 0; i < 3; i++) {
       if (sums.of[i] >= wanted) key = keys[i];
@@ -175,15 +256,15 @@ __device__ __forceinline__ unsigned greatest(const Row& row, unsigned lowestBit,
 }
 
 // The token where the weights of those let in, in the order of ids, first exceed `target` together; `otherwise` if rounding lets none.
-template <class Weight>
-__device__ __forceinline__ int at(const Row& row, Weight weight, double target, int otherwise) {
+template <class Tokens, class Weight>
+__device__ __forceinline__ int at(const Tokens& tokens, Weight weight, double target, int otherwise) {
   __shared__ double warpSums[WARPS];
   __shared__ int chosen;
   if (threadIdx.x == 0) chosen = otherwise;
   double before = 0;
-  for (int chunk = 0; chunk < CHUNKS; chunk++) {
+  for (int chunk = 0; chunk < tokens.chunks(); chunk++) {
     float mine = 0;
-    row.each(chunk, [&](float value, int) { mine += weight(value); });
+    tokens.each(chunk, [&](float value, int) { mine += weight(value); });
     double all = acrossBlock((double)mine, Sum());
     if (before + all <= target) {
       before += all;
@@ -203,7 +284,7 @@ __device__ __forceinline__ int at(const Row& row, Weight weight, double target, 
     double low = before + upTo - mine;
     if (low <= target && target < before + upTo) {
       bool found = false;
-      row.each(chunk, [&](float value, int id) {
+      tokens.each(chunk, [&](float value, int id) {
         low += weight(value);
         if (!found && target < low) {
           chosen = id;
@@ -216,6 +297,74 @@ __device__ __forceinline__ int at(const Row& row, Weight weight, double target, 
   __syncthreads();
   return chosen;
 }
+
+// What a row draws from: weights are powers of two of what a logit is below the greatest, so scaled.
+struct Draw {
+  float greatestLogit;
+  float scale;
+  unsigned lowestBit;
+  // 0 for all.
+  int topK;
+  double topP;
+  double number;
+
+  __device__ __forceinline__ float mass(float value) const { return exp2f((value - greatestLogit) * scale); }
+
+  // The key of the logit whose weight is 2^-bits.
+  __device__ __forceinline__ unsigned below(float bits) const { return ordered(greatestLogit - bits / scale); }
+
+  template <class Tokens>
+  __device__ __forceinline__ double massFrom(const Tokens& tokens, unsigned least) const {
+    const unsigned keys[1] = {least};
+    return sumsFrom<double>(tokens, keys, [&](float value) { return mass(value); }).of[0];
+  }
+
+  // The token, of a row whose weights sum up to `all`, or of those few that top-k and top-p leave of it and more; `otherwise` if rounding leaves none.
+  template <class Tokens>
+  __device__ __forceinline__ int from(const Tokens& tokens, double all, int otherwise) const {
+    unsigned least = 0;
+    if (topK > 0) {
+      least = greatest(tokens, lowestBit, topK, [](float) { return 1; });
+      all = massFrom(tokens, least);
+    }
+    if (topP < 1) {
+      unsigned nucleus = greatest(tokens, lowestBit, topP * all, [&](float value) { return mass(value); });
+      if (nucleus > least) {
+        least = nucleus;
+        all = massFrom(tokens, least);
+      }
+    }
+    auto weight = [&](float value) { return ordered(value) >= least ? mass(value) : 0.0f; };
+    return at(tokens, weight, number * all, otherwise);
+  }
+
+  // Most of a row's tokens weigh next to nothing, and where top-k and top-p leave out all of them, one pass finds that out.
+  __device__ __forceinline__ int from(const Row& row, Few few, int otherwise) const {
+    const unsigned bounds[] = {0, below(16), below(12), below(9), below(6), below(4), below(2)};
+    unsigned bound = 0;
+    double all = 0;
+    if (topK > 0) {
+      bound = last(bounds, sumsFrom<int>(row, bounds, [](float) { return 1; }), topK);
+    } else {
+      auto sums = sumsFrom<double>(row, bounds, [&](float value) { return mass(value); });
+      all = sums.of[0];
+      if (topP < 1) bound = last(bounds, sums, topP * all);
+    }
+    if (bound > 0) few.gather(row, bound);
+    return bound > 0 && few.fit() ? from(few, all, otherwise) : from(row, all, otherwise);
+  }
+
+  // The last of keys, which ascend, from which on there is as much as is wanted; 0 for none.
+  template <class Value, int KEYS>
+  static __device__ __forceinline__ unsigned last(const unsigned (&keys)[KEYS], const Several<Value, KEYS>& sums, Value wanted) {
+    unsigned found = 0;
+#pragma unroll
+    for (int i = 0; i < KEYS; i++) {
+      if (sums.of[i] >= wanted) found = keys[i];
+    }
+    return found;
+  }
+};
 
 extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* logits, const long long* rules, int stride,
     const long long* positions, unsigned char* seen, long long* ids, long long* made) {
@@ -249,29 +398,14 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
   bool finite = !wrong && top > ordered(-infinity());
 
   if (finite && temperature != 0 && topK != 1) {
+    __shared__ float values[Few::MOST];
+    __shared__ int tokens[Few::MOST];
     float greatestLogit = __uint_as_float(top & 0x80000000u ? top & 0x7fffffffu : ~top);
     // A factor that is zero or infinite would make no numbers of minus infinity and of zero.
     float scale = (float)fmin(fmax(1.4426950408889634 / temperature, 0x1p-126), 0x1p+127);
-    unsigned least = 0;
-    if (topK > 0 && topK < TOKENS) {
-      least = greatest(row, lowestBit, (int)topK, [](float) { return 1; });
-    }
-    auto mass = [&](float value) { return exp2f((value - greatestLogit) * scale); };
-    auto total = [&]() {
-      const unsigned keys[3] = {least, least, least};
-      return sumsFrom<double>(row, keys, mass).of[0];
-    };
-    double all = total();
-    if (topP < 1) {
-      unsigned nucleus = greatest(row, lowestBit, topP * all, mass);
-      if (nucleus > least) {
-        least = nucleus;
-        all = total();
-      }
-    }
-    double target = uniform((unsigned long long)rules[b], (unsigned long long)positions[b]) * all;
-    auto weight = [&](float value) { return ordered(value) >= least ? mass(value) : 0.0f; };
-    chosen = at(row, weight, target, chosen);
+    int limit = topK > 0 && topK < TOKENS ? (int)topK : 0;
+    Draw draw = {greatestLogit, scale, lowestBit, limit, topP, uniform((unsigned long long)rules[b], (unsigned long long)positions[b])};
+    chosen = draw.from(row, Few{values, tokens, 0}, chosen);
   }
   if (threadIdx.x == 0) {
     ids[b] = finite ? chosen : 0;
