@@ -3,7 +3,7 @@
 // Until all threads of all blocks of the cluster have come here, and what they wrote to shared memory is seen.
 __device__ __forceinline__ void awaitCluster() {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory");
 #endif
 }
 
