@@ -16,29 +16,37 @@ import org.jspecify.annotations.Nullable;
  * kernel, for untied factors of alike softplus or exp features. It reads the maps where the weights are, so that these may change between steps.
  */
 final class CudaToken {
-  /** What the kernel is compiled for. */
-  private record Shape(int maps, int rank, int width, int heads, boolean rotated, boolean exp, int splits) {
+  /**
+   * What the kernel is compiled for.
+   *
+   * @param splits blocks that share a head
+   * @param teams of a block, with a thread for each column
+   */
+  private record Shape(int maps, int rank, int width, int heads, boolean rotated, boolean exp, int splits, int teams) {
     static Shape of(HlaSpec spec, long sequences) {
+      long heads = sequences * spec.heads();
+      int splits = splits(spec, heads);
       return new Shape(spec.factors().size(), spec.features(0), spec.headWidth(), spec.heads(), spec.rotation() == Rotation.BEFORE,
-          spec.factors().getFirst() instanceof FeatureMap.Exp, splits(spec, sequences));
+          spec.factors().getFirst() instanceof FeatureMap.Exp, splits, teams(spec, splits, heads * splits <= Gpu.MULTIPROCESSORS));
     }
 
-    /** The blocks that share a head: more where there are few heads, as long as each has much to do. */
-    private static int splits(HlaSpec spec, long sequences) {
+    /** More than one where heads are fewer than multiprocessors, as long as each block has much to read. */
+    private static int splits(HlaSpec spec, long heads) {
       if (Gpu.CAPABILITY < CLUSTERS) return 1;
-      long wanted = Gpu.MULTIPROCESSORS / (sequences * spec.heads());
-      long most = spec.stateEntries() / LEAST_ROWS;
-      long whole = Long.lowestOneBit(spec.stateEntries() / QUAD);
-      return Math.toIntExact(Long.highestOneBit(Math.clamp(Math.min(wanted, most), 1, Math.min(MOST_SPLITS, whole))));
+      long wanted = Math.min(Gpu.MULTIPROCESSORS / heads, spec.stateBytes() / LEAST_BYTES);
+      long possible = Math.min(MOST_SPLITS, Long.lowestOneBit(spec.stateEntries() / QUAD));
+      return (int) Long.highestOneBit(Math.clamp(wanted, 1, possible));
     }
 
-    /** Each of a thread for a column. */
-    int teams() {
-      return Integer.highestOneBit(MOST_THREADS / (width + 1));
+    /** As many as a block may have, or half of them where these have few turns: then more blocks share a multiprocessor. */
+    private static int teams(HlaSpec spec, int splits, boolean alone) {
+      int most = Integer.highestOneBit(MOST_THREADS / (spec.headWidth() + 1));
+      long turns = spec.stateEntries() / QUAD / splits / (most / 2);
+      return turns <= (alone ? FEW_TURNS_ALONE : FEW_TURNS) ? most / 2 : most;
     }
 
     int threads() {
-      return Math.ceilDiv(teams() * (width + 1), WARP) * WARP;
+      return Math.ceilDiv(teams * (width + 1), WARP) * WARP;
     }
   }
 
@@ -73,8 +81,11 @@ final class CudaToken {
   /** The first GPUs whose blocks read each other's sums. */
   private static final int CLUSTERS = 9;
   private static final int MOST_SPLITS = 8;
-  /** Of a state, for a block of its own. */
-  private static final int LEAST_ROWS = 128;
+  /** Of a head's state, for a block of its own: what it has read when the token comes. */
+  private static final int LEAST_BYTES = 1 << 16;
+  /** Of a team, each with four rows: on a multiprocessor with other blocks, or alone there. */
+  private static final int FEW_TURNS = 16;
+  private static final int FEW_TURNS_ALONE = 4;
 
   private final HlaSpec spec;
   private final List<Maps> maps;
@@ -99,7 +110,7 @@ final class CudaToken {
   private static CudaModule.Kernel compile(Shape of) {
     return CudaKernels.compile("token", "MAPS=" + of.maps, "RANK=" + of.rank, "WIDTH=" + of.width, "HEADS=" + of.heads,
         "ROTATED=" + (of.rotated ? 1 : 0), "EXP=" + (of.exp ? 1 : 0), "LEAST=" + FeatureMaps.leastLogarithm(of.maps) + "f",
-        "SPLITS=" + of.splits, "TEAMS=" + of.teams(), "AHEAD=" + AHEAD).kernel("token", 0);
+        "SPLITS=" + of.splits, "TEAMS=" + of.teams, "AHEAD=" + AHEAD).kernel("token", 0);
   }
 
   /** Whether the machine runs the kernel of so many sequences. */

@@ -167,7 +167,8 @@ __device__ __forceinline__ void scale(Shared& shared, int side, int map, float b
   }
 }
 
-// A thread's part of four rows, which are as many vectors as a row has columns: always the same columns, of one row or of two.
+// A thread's part of four rows, which are as many vectors as a row has columns: always the same columns, of one row or of two. Nobody reads
+// the state again before the next token, so caches need not keep it.
 struct Part {
   float4* state;
   int team;
@@ -187,14 +188,14 @@ struct Part {
     for (int i = 0; i < QUAD; i++) column[i] = (vector * QUAD + i) % COLUMNS;
     state = reinterpret_cast<float4*>(head) + vector;
 #pragma unroll
-    for (int i = 0; i < HELD; i++) fetch(i);
+    for (int i = 0; i < HELD; i++) fetch(i, i);
   }
 
   __device__ __forceinline__ bool has(int turn) const { return team < TEAMS && turn * TEAMS + team < QUADS; }
   __device__ __forceinline__ float4* at(int turn) const { return state + (turn * TEAMS + team) * COLUMNS; }
 
-  __device__ __forceinline__ void fetch(int turn) {
-    if (has(turn)) held[turn % HELD] = *at(turn);
+  __device__ __forceinline__ void fetch(int i, int turn) {
+    if (has(turn)) held[i] = __ldcs(at(turn));
   }
 
   // quad: the first of the block.
@@ -221,8 +222,8 @@ struct Part {
           element[k] = (EXP ? element[k] * decay : element[k]) + by.y * value[k];
           sum[k] += by.x * element[k];
         }
-        *at(turn) = make_float4(element[0], element[1], element[2], element[3]);
-        if (TURNS > HELD && has(turn + HELD)) held[i] = *at(turn + HELD);
+        __stcs(at(turn), make_float4(element[0], element[1], element[2], element[3]));
+        if (TURNS > HELD) fetch(i, turn + HELD);
       }
     }
   }
