@@ -161,6 +161,22 @@ final class HlaAttention implements Attention {
     return out.reshape(-1, (long) spec.heads() * spec.headWidth());
   }
 
+  /** Whether a token each of so many sequences is one kernel, from packed rows to the concatenated heads. */
+  boolean isOneKernel(int sequences) {
+    return kernels != Kernels.PLAIN && hla.hasSteps(sequences);
+  }
+
+  /**
+   * As {@link #step(Rope.Heads, Tensor, HlaState)}, by that kernel: packed (N,3C) -> (N,C).
+   *
+   * @param positions (N) int64: how many tokens came before each
+   * @param active (N) int64, 0 where there is no sequence
+   * @param state of N sequences at least, whose first ones go on
+   */
+  Tensor step(Tensor packed, Tensor positions, Tensor active, HlaState state) {
+    return hla.steps(packed, rope, positions, active, state);
+  }
+
   @Override
   public Cost cost(int length) {
     int width = spec.heads() * spec.headWidth();

@@ -280,8 +280,13 @@ public final class RecurrentState implements DecodeState {
 
     @Override
     public Pass pass(int rows) {
-      var angles = rope.angles(positions(rows));
-      var present = isKnownFull(rows) ? null : counts.select(0, ACTIVE).narrow(0, 0, rows).ne(new Scalar(0)).unsqueeze(1);
+      var positions = positions(rows);
+      var active = counts.select(0, ACTIVE).narrow(0, 0, rows);
+      if (layers.values().stream().allMatch(layer -> layer.attention.isOneKernel(rows))) {
+        return (number, packed) -> layer(number).attention.step(packed, positions, active, layer(number).state);
+      }
+      var angles = rope.angles(positions);
+      var present = isKnownFull(rows) ? null : active.ne(new Scalar(0)).unsqueeze(1);
       return (number, packed) -> {
         var layer = layer(number);
         var heads = layer.attention.heads(packed, angles);

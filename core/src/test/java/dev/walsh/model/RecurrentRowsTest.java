@@ -72,9 +72,11 @@ final class RecurrentRowsTest {
     check(SMALL.with(kind), Device.CUDA, Dtype.F32, true, 1e-3);
   }
 
-  /** Of heads that the kernels of features cover. */
+  /** Of heads that the kernels of features and of whole tokens cover. */
   @ParameterizedTest
-  @CsvSource({"hla:2x8,false", "hla:2x8,true", "hla:2x8@map=exp,true", "hla:1x16,true", "based,true", "softmax*1/hla:2x8*1,true"})
+  @CsvSource({"hla:2x8,false", "hla:2x8,true", "hla:2x8@map=exp,false", "hla:2x8@map=exp,true", "hla:2x8@map=relu,true",
+      "hla:2x8@rope=none,true",
+      "hla:3x8,true", "hla:1x16,true", "based,true", "softmax*1/hla:2x8*1,true", "hla:2x8*1/based*1,true"})
   void soTheyDoInBfloat16(String name, boolean graph) {
     assumeTrue(Device.hasCuda(), "there is no GPU here");
     check(new ModelConfig(2, 64, 4, 64, 80, 61, Projection.named("hadamard-folded")).with(AttentionKind.named(name)), Device.CUDA,

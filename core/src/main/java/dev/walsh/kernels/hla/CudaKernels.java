@@ -46,7 +46,10 @@ final class CudaKernels {
     }
   }
 
-  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu");
+  /** Of the room of the transform. */
+  private static final String CHAIN = "chain.cu";
+  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu", "softplus.cu",
+      "cluster.cu", CHAIN);
   private static final int WARP = 32;
 
   private final CudaShape shape;
@@ -153,7 +156,7 @@ final class CudaKernels {
   /** Compiles {@code name.cu}. */
   static CudaModule compile(String name, String... defines) {
     var headers = new HashMap<String, String>();
-    for (var header : HEADERS) headers.put(header, text(header));
+    for (var header : HEADERS) headers.put(header, text(header.equals(CHAIN) ? "/dev/walsh/kernels/wht/" + header : header));
     return CudaModule.compile(name + ".cu", text(name + ".cu"), headers, Arrays.stream(defines).map(define -> "-D" + define).toList());
   }
 

@@ -43,6 +43,11 @@ sealed interface FeatureLayer permits PointwiseFeatures, InnerProductFeatures, F
     return null;
   }
 
+  /** What all maps are to a kernel of whole tokens; null where that knows none such. */
+  default CudaToken.@Nullable Maps maps() {
+    return null;
+  }
+
   /** Whether these are the logarithms of the features, still to be scaled. */
   default boolean isLogarithmic() {
     return false;

@@ -60,6 +60,18 @@ final class FeatureMaps {
     return (int) ofKeys.stream().filter(use -> use.layer.isLogarithmic()).count();
   }
 
+  /** The kernel that computes a token of such an attention; null where there is none. */
+  @Nullable
+  CudaToken token(HlaSpec spec) {
+    var maps = new ArrayList<CudaToken.Maps>();
+    for (var use : ofKeys) {
+      var ofFactor = use.layer.maps();
+      if (ofFactor == null) return null;
+      maps.add(ofFactor);
+    }
+    return CudaToken.of(spec, maps);
+  }
+
   /** q: (B,H,N,D) -> features (B,H,r_i,N) of each factor, or of one for all, in the dtype of sums or as they are stored. */
   List<Tensor> queries(Tensor q, long position) {
     var together = together(ofQueries, q, false);

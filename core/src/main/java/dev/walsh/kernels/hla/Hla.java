@@ -1,5 +1,6 @@
 package dev.walsh.kernels.hla;
 
+import dev.walsh.kernels.nn.Rope;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
@@ -42,6 +43,7 @@ public final class Hla {
   private final Expansion queries;
   private final Expansion keys;
   private final Similarities similarities;
+  private final @Nullable CudaToken token;
 
   /** Makes the feature maps' weights in {@code path}. */
   public Hla(HlaSpec spec, Weights.Path path) {
@@ -55,6 +57,7 @@ public final class Hla {
     queries = expansion(Side.queries(spec, monomials, path), path);
     keys = expansion(Side.keys(spec, monomials, path), path);
     similarities = new Similarities(factors, factors > 1 && spec.tieQueries() && spec.tieKeys());
+    token = device == Device.CUDA && dtype == Dtype.BF16 ? maps.token(spec) : null;
   }
 
   private Expansion expansion(Side side, Weights.Path path) {
@@ -212,6 +215,26 @@ public final class Hla {
   public Tensor step(Tensor q, Tensor k, Tensor v, HlaState state) {
     if (q.size(2) != 1) throw new IllegalArgumentException("a step is one token, not " + q.size(2));
     return proceed(q, k, v, null, state);
+  }
+
+  /** Whether one kernel of the GPU computes {@link #steps} of so many sequences. */
+  public boolean hasSteps(long sequences) {
+    return token != null && token.isThere(sequences);
+  }
+
+  /**
+   * Goes on with sequences by a token each, from packed rows and without gradients, all by one kernel; only where there {@linkplain #hasSteps is} one.
+   *
+   * @param packed (N,3C), contiguous: queries and keys, which are still to be rotated, and values
+   * @param rope that rotates them, where attention does so before its maps
+   * @param positions (N) int64, contiguous: how many tokens came before each
+   * @param active (N) int64, contiguous: 0 where there is no sequence, whose state stays what it is and whose output is zero
+   * @param state of N sequences at least, whose first ones go on in place
+   * @return (N,C)
+   */
+  public Tensor steps(Tensor packed, Rope rope, Tensor positions, Tensor active, HlaState state) {
+    if (token == null) throw new IllegalStateException("no kernel computes a token of " + spec);
+    return token.apply(packed, rope, positions, active, state);
   }
 
   private void checkCausal() {

@@ -100,6 +100,11 @@ final class PointwiseFeatures implements FeatureLayer {
     return new CudaProjection.Map(weight.select(0, which), bias.select(0, which), curvature);
   }
 
+  @Override
+  public CudaToken.@Nullable Maps maps() {
+    return curvature == null || second != null ? null : new CudaToken.Maps(weight, bias, curvature);
+  }
+
   private Tensor projected(int which, Tensor x) {
     var z = FeatureLayer.project(weight, which, x);
     return second == null ? z : second.select(0, which).to(x.scalar_type()).matmul(torch.silu(z));

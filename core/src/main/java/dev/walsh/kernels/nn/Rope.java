@@ -163,6 +163,11 @@ public final class Rope {
     return sine;
   }
 
+  /** By how many radians a pair of channels turns from a position to the next: (D/2) float64. */
+  public Tensor frequencies() {
+    return frequencies;
+  }
+
   int headWidth() {
     return headWidth;
   }

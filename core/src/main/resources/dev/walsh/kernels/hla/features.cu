@@ -21,10 +21,9 @@
 // of x multiples of 4; -DVECTOR, a power of two, 4 at most, that divides tokens; -DTHREADS. Launch
 // B * H * ceil(tokens / (THREADS * VECTOR)) blocks, of bend ceil(B * H * tokens * WIDTH / 4 / THREADS).
 #include "tensor_cores.cu"
+#include "softplus.cu"
 
 constexpr int TOKENS = THREADS * VECTOR;
-// No row of positive features is without weight, but all of one may round to zero.
-constexpr float TINY = 1e-30f;
 // Below every projection.
 constexpr float LOWEST = -3e38f;
 
@@ -36,7 +35,6 @@ __device__ __forceinline__ Tokens tokensAt(const Bits* from) { return *reinterpr
 __device__ __forceinline__ void store(Bits* to, const Tokens& tokens) { *reinterpret_cast<Tokens*>(to) = tokens; }
 __device__ __forceinline__ Bits narrow(float value) { return (Bits)pack(value, 0); }
 
-__device__ __forceinline__ float softplus(float u) { return u > 20 ? u : log1pf(__expf(u)); }
 __device__ __forceinline__ float sigmoid(float u) { return 1 / (1 + __expf(-u)); }
 
 // f and its derivative. What is no number remains none.

@@ -1,16 +1,13 @@
-// What the making of all features at once and its gradient have in common: the tiles, softplus, and the bend of keys.
+// What the making of all features at once and its gradient have in common: the tiles, and the bend of keys.
 #include "tensor_cores.cu"
+#include "softplus.cu"
 
 constexpr int THREADS = WARP * WARPS;
 constexpr int OWN = 32;
 constexpr int TOKENS = OWN * WARPS;
 constexpr int ROWS = MAPS * RANK;
 constexpr int STRIDE = WIDTH + PAD;
-// No row of positive features is without weight, but all of one may round to zero.
-constexpr float TINY = 1e-30f;
 static_assert(RANK % 8 == 0 && ROWS % 16 == 0 && WIDTH % 16 == 0);
-
-__device__ __forceinline__ float softplus(float u) { return u > 20 ? u : log1pf(__expf(u)); }
 
 // Half of the squares of a token's channels, so weighed.
 __device__ __forceinline__ float bend(const Bits* token, const float* curvature) {
