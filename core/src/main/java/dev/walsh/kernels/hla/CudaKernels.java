@@ -39,7 +39,7 @@ final class CudaKernels {
   /** Sums of products of features and columns, (G,chunks,R,D), and of the last column, (G,chunks,R) in float32. */
   record Sums(Tensor values, Tensor counts) {}
 
-  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu");
+  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu", "softplus.cu");
   private static final int WARP = 32;
 
   private final CudaShape shape;

@@ -21,6 +21,7 @@
 // of x multiples of 4; -DVECTOR, a power of two, 4 at most, that divides tokens; -DTHREADS. Launch
 // B * H * ceil(tokens / (THREADS * VECTOR)) blocks, of bend ceil(B * H * tokens * WIDTH / 4 / THREADS).
 #include "tensor_cores.cu"
+#include "softplus.cu"
 
 constexpr int TOKENS = THREADS * VECTOR;
 // No row of positive features is without weight, but all of one may round to zero.
@@ -35,9 +36,6 @@ struct alignas(VECTOR * sizeof(Bits)) Tokens {
 __device__ __forceinline__ Tokens tokensAt(const Bits* from) { return *reinterpret_cast<const Tokens*>(from); }
 __device__ __forceinline__ void store(Bits* to, const Tokens& tokens) { *reinterpret_cast<Tokens*>(to) = tokens; }
 __device__ __forceinline__ Bits narrow(float value) { return (Bits)pack(value, 0); }
-
-__device__ __forceinline__ float softplus(float u) { return u > 20 ? u : log1pf(__expf(u)); }
-__device__ __forceinline__ float sigmoid(float u) { return 1 / (1 + __expf(-u)); }
 
 // f and its derivative. What is no number remains none.
 __device__ __forceinline__ float feature(float u) {

@@ -12,7 +12,7 @@ final class CudaKernelsTest {
 
   @ParameterizedTest
   @ValueSource(strings = {"accumulate.cu", "scan.cu", "read.cu", "pull.cu", "pull_shape.cu", "pull_pairs.cu", "upstream.cu", "features.cu",
-      "tensor_cores.cu"})
+      "project.cu", "pull_projection.cu", "projection.cu", "tensor_cores.cu"})
   void includesAreHeadersThatTravelWithIt(String name) {
     var included = INCLUDE.matcher(CudaKernels.text(name)).results().map(found -> found.group(1)).toList();
     assertThat(included).allSatisfy(
