@@ -24,15 +24,14 @@ struct alignas(RUN * sizeof(Bits)) Run {
 
 extern "C" __device__ const int projectBytes = (TOKENS + ROWS + KEYS * TILE) * STRIDE * sizeof(Bits);
 
-// Fetches a block's tokens, each warp's in the order by which a thread's columns of all its tiles of sums are neighbours.
+// Fetches a warp's tokens, in the order by which a thread's columns of all its tiles of sums are neighbours.
 __device__ __forceinline__ void fetchTokens(Bits* to, const Bits* x, long long stride, int count) {
   constexpr int VECTORS = WIDTH / 8;
 #pragma unroll
-  for (int base = 0; base < TOKENS * VECTORS; base += THREADS) {
-    int i = base + threadIdx.x;
-    int row = i / VECTORS;
-    int column = i % VECTORS * 8;
-    int token = row / OWN * OWN + row % 8 / 2 * RUN + row % OWN / 8 * 2 + row % 2;
+  for (int base = 0; base < OWN * VECTORS; base += WARP) {
+    int row = (base + lane()) / VECTORS;
+    int column = (base + lane()) % VECTORS * 8;
+    int token = row % 8 / 2 * RUN + row / 8 * 2 + row % 2;
     fetch(to + row * STRIDE + column, token < count ? x + token * stride + column : x, token < count);
   }
 }
@@ -66,23 +65,22 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
     const Bits* bias0, const Bits* bias1, const Bits* bias2, const float* curvature0, const float* curvature1, const float* curvature2, Bits* out0,
     Bits* out1, Bits* out2, int tokens, int heads, long long batchStride, long long headStride, long long tokenStride) {
   extern __shared__ __align__(16) Bits shared[];
-  Bits* tile = shared;
-  Bits* matrices = tile + TOKENS * STRIDE;
+  Bits* matrices = shared + TOKENS * STRIDE;
   Bits* curvature = matrices + ROWS * STRIDE;
   int blocks = (tokens + TOKENS - 1) / TOKENS;
   long long group = blockIdx.x / blocks;
   int first = (int)(blockIdx.x % blocks) * TOKENS;
   int head = (int)(group % heads);
-  x += group / heads * batchStride + head * headStride + first * tokenStride;
-  fetchTokens(tile, x, tokenStride, tokens - first);
+  int mine = threadIdx.x / WARP * OWN;
+  Bits* own = shared + mine * STRIDE;
+  x += group / heads * batchStride + head * headStride + (first + mine) * tokenStride;
+  fetchTokens(own, x, tokenStride, tokens - first - mine);
   fetchMatrices(matrices, head, weight0, weight1, weight2);
   commit();
   if constexpr (KEYS) storeCurvature(curvature, curvature0, curvature1, curvature2);
   settle<0>();
   __syncthreads();
 
-  int mine = threadIdx.x / WARP * OWN;
-  const Bits* own = tile + mine * STRIDE;
   int row = lane() / 4;
   int token = first + mine + lane() % 4 * RUN;
   float bent[ACROSS][4] = {};

@@ -24,10 +24,16 @@ constexpr float LINEAR = 20;
 
 __device__ __forceinline__ float exponential(float u) { return powerOfTwo(1.4426950f * u); }
 
-// log(1 + e), where the sum of 1 and a small e would lose its digits by the series: whose third term is below e² / 3 of it.
-__device__ __forceinline__ float logarithmOfOneAnd(float e) { return e < 0.01f ? e - 0.5f * e * e : logarithm(1 + e); }
+// softplus(u), of e = exp(u): where the sum of 1 and e would lose the digits of e, its series, of which the third term is e² / 3 of it. All that is
+// chosen from is computed, since a branch is dearer.
+__device__ __forceinline__ float softplusOf(float u, float e) {
+  float series = e - 0.5f * e * e;
+  float sum = logarithm(1 + e);
+  float curved = e < 0.01f ? series : sum;
+  return u > LINEAR ? u : curved;
+}
 
-__device__ __forceinline__ float softplus(float u) { return u > LINEAR ? u : logarithmOfOneAnd(exponential(u)); }
+__device__ __forceinline__ float softplus(float u) { return softplusOf(u, exponential(u)); }
 
 __device__ __forceinline__ float sigmoid(float u) { return reciprocal(1 + exponential(-u)); }
 
@@ -39,5 +45,5 @@ struct Curve {
 // Both, of one exponential.
 __device__ __forceinline__ Curve softplusWithSlope(float u) {
   float e = exponential(u > LINEAR ? LINEAR : u);
-  return {u > LINEAR ? u : logarithmOfOneAnd(e), e * reciprocal(1 + e)};
+  return {softplusOf(u, e), e * reciprocal(1 + e)};
 }
