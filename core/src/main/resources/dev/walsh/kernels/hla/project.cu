@@ -36,6 +36,13 @@ __device__ __forceinline__ void fetchTokens(Bits* to, const Bits* x, long long s
   }
 }
 
+// The bias of each row of the matrices goes behind it, where nothing but padding is.
+__device__ __forceinline__ void storeBiases(Bits* matrices, int head, const Bits* first, const Bits* second, const Bits* third) {
+  for (int i = threadIdx.x; i < ROWS; i += THREADS) {
+    matrices[i * STRIDE + WIDTH] = ofMap(i / RANK, first, second, third)[head * RANK + i % RANK];
+  }
+}
+
 // Twice by how much each map bends a token: of map m in the lanes of row m, as sums of its two rows of curvature.
 __device__ __forceinline__ void bend(float (&bent)[ACROSS][4], const Bits* own, const Bits* curvature) {
 #pragma unroll 2
@@ -68,15 +75,16 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
   Bits* matrices = shared + TOKENS * STRIDE;
   Bits* curvature = matrices + ROWS * STRIDE;
   int blocks = (tokens + TOKENS - 1) / TOKENS;
-  long long group = blockIdx.x / blocks;
+  int group = blockIdx.x / blocks;
   int first = (int)(blockIdx.x % blocks) * TOKENS;
-  int head = (int)(group % heads);
+  int head = group % heads;
   int mine = threadIdx.x / WARP * OWN;
   Bits* own = shared + mine * STRIDE;
   x += group / heads * batchStride + head * headStride + (first + mine) * tokenStride;
   fetchTokens(own, x, tokenStride, tokens - first - mine);
   fetchMatrices(matrices, head, weight0, weight1, weight2);
   commit();
+  storeBiases(matrices, head, bias0, bias1, bias2);
   if constexpr (KEYS) storeCurvature(curvature, curvature0, curvature1, curvature2);
   settle<0>();
   __syncthreads();
@@ -93,8 +101,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
     for (int i = 0; i < DOWN; i++) {
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        int eight = 2 * i + half;
-        float shift = widen(ofMap(map + eight / EIGHTS, bias0, bias1, bias2)[head * RANK + eight % EIGHTS * 8 + row]);
+        float shift = widen(matrices[(map * RANK + i * TILE + half * 8 + row) * STRIDE + WIDTH]);
 #pragma unroll
         for (int j = 0; j < ACROSS; j++) u[i][j][2 * half] = u[i][j][2 * half + 1] = shift;
       }
@@ -144,7 +151,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) project(const Bits* x, con
 #pragma unroll
       for (int j = 0; j < ACROSS; j++) run.pairs[j] = pack(u[eight / 2][j][eight % 2 * 2], u[eight / 2][j][eight % 2 * 2 + 1]);
       Bits* out = ofMap(map + eight / EIGHTS, out0, out1, out2);
-      store(out + (group * RANK + eight % EIGHTS * 8 + row) * tokens + token, run, token, tokens);
+      store(out + ((long long)group * RANK + eight % EIGHTS * 8 + row) * tokens + token, run, token, tokens);
     }
   }
 }
