@@ -20,7 +20,17 @@ import org.jspecify.annotations.Nullable;
  */
 final class CudaProjection {
   /** What the kernels are compiled for. */
-  private record Shape(boolean keys, int maps, int rank, int width) {}
+  private record Shape(boolean keys, int maps, int rank, int width) {
+    /** All features of a token. */
+    int features() {
+      return maps * rank;
+    }
+
+    /** Of the gradient's blocks, so many a multiprocessor: their sums are in registers. */
+    int blocksPulling() {
+      return features() > MOST_FEATURES / 2 ? 2 : 3;
+    }
+  }
 
   /**
    * One map: softplus of a projection.
@@ -49,7 +59,6 @@ final class CudaProjection {
   private static final int MOST_MAPS = 3;
   /** Features of a token that backward has registers for. */
   private static final int MOST_FEATURES = 64;
-  private static final int BLOCKS_A_MULTIPROCESSOR = 3;
 
   private final Shape shape;
   private final CudaModule.Kernel project;
@@ -62,7 +71,7 @@ final class CudaProjection {
 
   private CudaModule.Kernel kernel(String text, String name) {
     var module = CudaKernels.compile(text, "KEYS=" + (shape.keys ? 1 : 0), "MAPS=" + shape.maps, "RANK=" + shape.rank,
-        "WIDTH=" + shape.width, "WARPS=" + WARPS);
+        "WIDTH=" + shape.width, "WARPS=" + WARPS, "BLOCKS=" + shape.blocksPulling());
     return module.kernel(name, module.constant(name + "Bytes"));
   }
 
@@ -96,7 +105,7 @@ final class CudaProjection {
   private static boolean covers(Shape of, long tokens, boolean backward) {
     boolean fillsTiles = of.rank % TILE == 0 || of.rank % (TILE / 2) == 0 && of.maps == 2;
     boolean forward = fillsTiles && of.maps <= MOST_MAPS && of.rank <= MOST_RANK && of.width % TILE == 0;
-    return forward && (!backward || of.maps * of.rank <= MOST_FEATURES && of.width % (TILE * WARPS) == 0 && tokens % VECTOR == 0);
+    return forward && (!backward || of.features() <= MOST_FEATURES && of.width % (TILE * WARPS) == 0 && tokens % VECTOR == 0);
   }
 
   private static boolean isAligned(Tensor x) {
@@ -145,8 +154,8 @@ final class CudaProjection {
     var ofFeatures = new ArrayList<Tensor>();
     for (var g : given) ofFeatures.add(g != null ? g.contiguous() : torch.zeros(features(x), x.options()));
     long heads = x.size(1);
-    long slices = Math.max(1, BLOCKS_A_MULTIPROCESSOR * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount) / heads);
-    long rows = (long) shape.maps * shape.rank;
+    long slices = Math.max(1, shape.blocksPulling() * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount) / heads);
+    long rows = shape.features();
     var dX = torch.empty(x.shape(), x.options(), null);
     var parts = torch.empty(new long[] {heads, slices, rows * (shape.width + 1)}, Device.CUDA.options(Dtype.F32), null);
     var arguments = inputs(x, maps);

@@ -9,8 +9,8 @@
 // x, weight, bias and curvature are as in project.cu, g like its out; dX is (B, H, tokens, WIDTH) bf16; parts (H, slices, MAPS * RANK * (WIDTH + 1))
 // float32, still to be added up, are of the gradients of all maps' weights and then of all biases. tokens is a multiple of 8.
 //
-// Defines: project.cu; WIDTH is a multiple of 16 * WARPS, MAPS * RANK 16 * WARPS at most. Launch heads * slices blocks of 32 * WARPS threads, a
-// block for every slices-th tile of a head's tokens.
+// Defines: project.cu, and -DBLOCKS that a multiprocessor has registers for; WIDTH is a multiple of 16 * WARPS, MAPS * RANK 16 * WARPS at most. Launch
+// heads * slices blocks of 32 * WARPS threads, a block for every slices-th tile of a head's tokens.
 #include "projection.cu"
 
 constexpr int DOWN = OWN / TILE;
@@ -53,7 +53,7 @@ __device__ __forceinline__ void store(Bits* to, unsigned ofFirst, unsigned ofSec
   if (present) *reinterpret_cast<uint2*>(to + lane() % 2 * 8 + lane() % 4 / 2 * 4) = four;
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 3) pullProjection(const Bits* x, const Bits* weight0, const Bits* weight1,
+extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pullProjection(const Bits* x, const Bits* weight0, const Bits* weight1,
     const Bits* weight2, const Bits* bias0, const Bits* bias1, const Bits* bias2, const float* curvature0, const float* curvature1,
     const float* curvature2, const Bits* g0, const Bits* g1, const Bits* g2, Bits* dX, float* parts, int tokens, int batch, int heads, int slices,
     long long batchStride, long long headStride, long long tokenStride) {
