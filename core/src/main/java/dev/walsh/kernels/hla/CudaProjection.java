@@ -7,11 +7,10 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
 
@@ -21,7 +20,17 @@ import org.jspecify.annotations.Nullable;
  */
 final class CudaProjection {
   /** What the kernels are compiled for. */
-  private record Shape(boolean keys, int maps, int rank, int width) {}
+  private record Shape(boolean keys, int maps, int rank, int width) {
+    /** All features of a token. */
+    int features() {
+      return maps * rank;
+    }
+
+    /** Of the gradient's blocks, so many a multiprocessor: their sums are in registers. */
+    int blocksPulling() {
+      return features() > MOST_FEATURES / 2 ? 2 : 3;
+    }
+  }
 
   /**
    * One map: softplus of a projection.
@@ -30,7 +39,11 @@ final class CudaProjection {
    * @param bias (H,r,1)
    * @param curvature (1,D) float32
    */
-  record Map(Tensor weight, Tensor bias, Tensor curvature) {}
+  record Map(Tensor weight, Tensor bias, Tensor curvature) {
+    private Map as(torch.ScalarType type) {
+      return new Map(packed(weight.to(type)), packed(bias.to(type)), packed(curvature));
+    }
+  }
 
   private static final KernelCache<Shape, CudaProjection> KERNELS = new KernelCache<>("Features of all factors at once",
       CudaProjection::new);
@@ -46,7 +59,6 @@ final class CudaProjection {
   private static final int MOST_MAPS = 3;
   /** Features of a token that backward has registers for. */
   private static final int MOST_FEATURES = 64;
-  private static final int BLOCKS_A_MULTIPROCESSOR = 2;
 
   private final Shape shape;
   private final CudaModule.Kernel project;
@@ -59,7 +71,7 @@ final class CudaProjection {
 
   private CudaModule.Kernel kernel(String text, String name) {
     var module = CudaKernels.compile(text, "KEYS=" + (shape.keys ? 1 : 0), "MAPS=" + shape.maps, "RANK=" + shape.rank,
-        "WIDTH=" + shape.width, "WARPS=" + WARPS);
+        "WIDTH=" + shape.width, "WARPS=" + WARPS, "BLOCKS=" + shape.blocksPulling());
     return module.kernel(name, module.constant(name + "Bytes"));
   }
 
@@ -77,24 +89,23 @@ final class CudaProjection {
     if (!covers(shape, x.size(2), isWanted(maps, x))) return null;
     var kernels = KERNELS.of(shape);
     if (kernels == null) return null;
-    var weight = stacked(maps.stream().map(map -> map.weight.to(x.scalar_type())).toList(), 1);
-    var bias = stacked(maps.stream().map(map -> map.bias.to(x.scalar_type())).toList(), 1);
-    var curvature = stacked(maps.stream().map(Map::curvature).toList(), 0);
-    return kernels.apply(isAligned(x) ? x : x.contiguous(), weight, bias, curvature);
+    return kernels.apply(isAligned(x) ? x : packed(x), maps.stream().map(map -> map.as(x.scalar_type())).toList());
   }
 
   private static boolean isWanted(List<Map> maps, Tensor x) {
     return CustomGradient.isWanted(x) || maps.stream().anyMatch(map -> CustomGradient.isWanted(map.weight, map.bias));
   }
 
-  private static Tensor stacked(List<Tensor> parts, long dimension) {
-    return torch.cat(new TensorVector(parts.toArray(Tensor[]::new)), dimension);
+  /** The same without gaps, from an address that {@link #VECTOR} elements may be fetched from. */
+  private static Tensor packed(Tensor x) {
+    var whole = x.contiguous();
+    return whole.storage_offset() % VECTOR == 0 ? whole : whole.clone();
   }
 
   private static boolean covers(Shape of, long tokens, boolean backward) {
     boolean fillsTiles = of.rank % TILE == 0 || of.rank % (TILE / 2) == 0 && of.maps == 2;
     boolean forward = fillsTiles && of.maps <= MOST_MAPS && of.rank <= MOST_RANK && of.width % TILE == 0;
-    return forward && (!backward || of.maps * of.rank <= MOST_FEATURES && of.width % (TILE * WARPS) == 0 && tokens % VECTOR == 0);
+    return forward && (!backward || of.features() <= MOST_FEATURES && of.width % (TILE * WARPS) == 0 && tokens % VECTOR == 0);
   }
 
   private static boolean isAligned(Tensor x) {
@@ -102,44 +113,62 @@ final class CudaProjection {
         && x.storage_offset() % VECTOR == 0;
   }
 
-  /** weight: (H,all features,D), bias: (H,all features,1), curvature: (maps,D). */
-  private List<Tensor> apply(Tensor x, Tensor weight, Tensor bias, Tensor curvature) {
+  private List<Tensor> apply(Tensor x, List<Map> maps) {
     var out = new ArrayList<Tensor>();
     try (var scope = Scope.withoutGradients()) {
-      for (int i = 0; i < shape.maps; i++) {
-        out.add(scope.escape(torch.empty(new long[] {x.size(0), x.size(1), shape.rank, x.size(2)}, x.options(), null)));
-      }
+      for (int i = 0; i < shape.maps; i++) out.add(scope.escape(torch.empty(features(x), x.options(), null)));
       long blocks = x.size(0) * x.size(1) * Math.ceilDiv(x.size(2), (long) TOKENS);
-      project.launch(Math.toIntExact(blocks), THREADS, CudaModule.argument(x), CudaModule.argument(weight), CudaModule.argument(bias),
-          CudaModule.argument(curvature), argument(out, 0), argument(out, 1), argument(out, 2), x.size(2), x.size(1), x.stride(0),
-          x.stride(1), x.stride(2));
+      var arguments = inputs(x, maps);
+      addOfEachMap(arguments, out);
+      arguments.add(x.size(2)).add(x.size(1));
+      launch(project, blocks, arguments, x);
     }
-    if (CustomGradient.isWanted(x, weight, bias)) {
-      CustomGradient.attach(List.of(x, weight, bias), out, given -> backward(given, x, weight, bias, curvature));
-    }
+    var inputs = new ArrayList<>(List.of(x));
+    for (var map : maps) inputs.addAll(List.of(map.weight, map.bias));
+    if (CustomGradient.isWanted(inputs.toArray(Tensor[]::new))) CustomGradient.attach(inputs, out, given -> backward(given, x, maps));
     return out;
   }
 
-  private static long argument(List<@Nullable Tensor> of, int i) {
-    return CudaModule.argument(i < of.size() ? of.get(i) : null);
+  private long[] features(Tensor x) {
+    return new long[] {x.size(0), x.size(1), shape.rank, x.size(2)};
   }
 
-  private List<@Nullable Tensor> backward(List<@Nullable Tensor> given, Tensor x, Tensor weight, Tensor bias, Tensor curvature) {
-    var gradients = new ArrayList<@Nullable Tensor>();
-    for (var g : given) {
-      gradients.add(g != null ? g.contiguous() : torch.zeros(new long[] {x.size(0), x.size(1), shape.rank, x.size(2)}, x.options()));
-    }
+  private LongStream.Builder inputs(Tensor x, List<Map> maps) {
+    var arguments = LongStream.builder().add(CudaModule.argument(x));
+    addOfEachMap(arguments, maps.stream().map(Map::weight).toList());
+    addOfEachMap(arguments, maps.stream().map(Map::bias).toList());
+    addOfEachMap(arguments, maps.stream().map(Map::curvature).toList());
+    return arguments;
+  }
+
+  private static void addOfEachMap(LongStream.Builder arguments, List<Tensor> of) {
+    for (int i = 0; i < MOST_MAPS; i++) arguments.add(CudaModule.argument(i < of.size() ? of.get(i) : null));
+  }
+
+  private static void launch(CudaModule.Kernel kernel, long blocks, LongStream.Builder arguments, Tensor x) {
+    arguments.add(x.stride(0)).add(x.stride(1)).add(x.stride(2));
+    kernel.launch(Math.toIntExact(blocks), THREADS, arguments.build().toArray());
+  }
+
+  private List<@Nullable Tensor> backward(List<@Nullable Tensor> given, Tensor x, List<Map> maps) {
+    var ofFeatures = new ArrayList<Tensor>();
+    for (var g : given) ofFeatures.add(g != null ? g.contiguous() : torch.zeros(features(x), x.options()));
     long heads = x.size(1);
-    long slices = Math.max(1, BLOCKS_A_MULTIPROCESSOR * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount) / heads);
-    var floats = Device.CUDA.options(Dtype.F32);
+    long slices = Math.max(1, shape.blocksPulling() * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount) / heads);
+    long rows = shape.features();
     var dX = torch.empty(x.shape(), x.options(), null);
-    var dWeight = torch.empty(new long[] {heads, slices, weight.size(1), weight.size(2)}, floats, null);
-    var dBias = torch.empty(new long[] {heads, slices, weight.size(1), 1}, floats, null);
-    pull().launch(Math.toIntExact(heads * slices), THREADS, CudaModule.argument(x), CudaModule.argument(weight), CudaModule.argument(bias),
-        CudaModule.argument(curvature), argument(gradients, 0), argument(gradients, 1), argument(gradients, 2), CudaModule.argument(dX),
-        CudaModule.argument(dWeight), CudaModule.argument(dBias), x.size(2), x.size(0), heads, slices, x.stride(0), x.stride(1),
-        x.stride(2));
-    return Arrays.asList(dX, dWeight.sum(1).to(weight.scalar_type()), dBias.sum(1).to(bias.scalar_type()));
+    var parts = torch.empty(new long[] {heads, slices, rows * (shape.width + 1)}, Device.CUDA.options(Dtype.F32), null);
+    var arguments = inputs(x, maps);
+    addOfEachMap(arguments, ofFeatures);
+    arguments.add(CudaModule.argument(dX)).add(CudaModule.argument(parts)).add(x.size(2)).add(x.size(0)).add(heads).add(slices);
+    launch(pull(), heads * slices, arguments, x);
+    var sums = parts.sum(1).to(x.scalar_type());
+    var gradients = new ArrayList<@Nullable Tensor>(List.of(dX));
+    for (long first = 0; first < rows; first += shape.rank) {
+      gradients.add(sums.narrow(1, first * shape.width, (long) shape.rank * shape.width).view(heads, shape.rank, shape.width));
+      gradients.add(sums.narrow(1, rows * shape.width + first, shape.rank).view(heads, shape.rank, 1));
+    }
+    return gradients;
   }
 
   private synchronized CudaModule.Kernel pull() {

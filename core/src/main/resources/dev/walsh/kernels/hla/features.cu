@@ -35,8 +35,6 @@ __device__ __forceinline__ Tokens tokensAt(const Bits* from) { return *reinterpr
 __device__ __forceinline__ void store(Bits* to, const Tokens& tokens) { *reinterpret_cast<Tokens*>(to) = tokens; }
 __device__ __forceinline__ Bits narrow(float value) { return (Bits)pack(value, 0); }
 
-__device__ __forceinline__ float sigmoid(float u) { return 1 / (1 + __expf(-u)); }
-
 // f and its derivative. What is no number remains none.
 __device__ __forceinline__ float feature(float u) {
   if constexpr (MAP == 1) return (u <= 0 ? 0 : u) + BOUND;

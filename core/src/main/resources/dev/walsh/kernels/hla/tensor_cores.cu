@@ -45,11 +45,12 @@ __device__ __forceinline__ void settle() {
   asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 }
 
-// Fetches DEPTH rows of BREADTH elements, of which those from `rows` and `columns` on become zeros; `columns` is a multiple of 8.
-template <int DEPTH, int BREADTH, int CREW>
+// Fetches DEPTH rows of BREADTH elements, of which those from `rows` and `columns` on become zeros; `columns` is a multiple of 8. In a loop over
+// tiles the compiler would keep the addresses of all fetches in registers, so that AT_ONCE, how many it may unroll, is to be small there.
+template <int DEPTH, int BREADTH, int CREW, int AT_ONCE = (DEPTH * BREADTH / 8 + CREW - 1) / CREW>
 __device__ __forceinline__ void fetchTile(Bits* to, const Bits* from, long long stride, int rows, int columns) {
   constexpr int VECTORS = BREADTH / 8;
-#pragma unroll
+#pragma unroll AT_ONCE
   for (int base = 0; base < DEPTH * VECTORS; base += CREW) {
     int i = base + threadIdx.x;
     if (DEPTH * VECTORS % CREW != 0 && i >= DEPTH * VECTORS) break;
@@ -75,6 +76,13 @@ __device__ __forceinline__ Fragment loadMatrices(const Bits* at) {
         : "=r"(f.r[0]), "=r"(f.r[1]), "=r"(f.r[2]), "=r"(f.r[3]) : "r"(address(at)) : "memory");
   }
   return f;
+}
+
+// A tile of 8 x 8, a row in four lanes, turned over.
+__device__ __forceinline__ unsigned transposed(unsigned pair) {
+  unsigned turned;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(turned) : "r"(pair));
+  return turned;
 }
 
 // Which of a 16 x 16 block's rows and halves a lane points at: the first in the order (down, right), the second in (right, down).

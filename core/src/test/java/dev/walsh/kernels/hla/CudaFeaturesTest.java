@@ -58,10 +58,7 @@ final class CudaFeaturesTest {
           plain = plain.div(plain.detach().mean(2).unsqueeze(2));
         }
         var fused = Objects.requireNonNull(layer.fused(1, x, keys), "the GPU runs the kernels");
-        // The scale of a query changes no output, so no upstream gradient has a part along its features.
-        var upstream = torch.randn_like(plain);
-        var along = upstream.mul(plain).sum(2).div(plain.mul(plain).sum(2)).unsqueeze(2).mul(plain).detach();
-        if (!keys) upstream = upstream.sub(along);
+        var upstream = upstream(plain.detach(), keys);
         assertClose("features", fused.detach(), plain.detach());
         var expected = gradients(plain, packed, weights, upstream);
         var found = gradients(fused, packed, weights, upstream.to(Dtype.BF16.scalarType()));
@@ -89,7 +86,7 @@ final class CudaFeaturesTest {
         var plain = layers.get(i).apply(1, x, 0);
         if (!keys) plain = plain.div(plain.detach().mean(2).unsqueeze(2));
         assertClose("factor " + i, together.get(i).detach(), plain.detach());
-        var upstream = torch.randn_like(plain).detach();
+        var upstream = upstream(plain.detach(), keys);
         expected.add(plain.mul(upstream).sum());
         found.add(together.get(i).to(plain.scalar_type()).mul(upstream).sum());
       }
@@ -132,6 +129,13 @@ final class CudaFeaturesTest {
       var found = Objects.requireNonNull(layer.fused(0, x, false), "the GPU runs the kernels");
       assertClose("features", found.detach(), expected.detach());
     }
+  }
+
+  /** A gradient of features (B,H,r,N). The scale of a query changes no output, so that none of queries has a part along a query's features. */
+  private static Tensor upstream(Tensor features, boolean keys) {
+    var any = torch.randn_like(features);
+    if (keys) return any;
+    return any.sub(any.mul(features).sum(2).div(features.mul(features).sum(2)).unsqueeze(2).mul(features));
   }
 
   private static List<Tensor> gradients(Tensor out, Tensor x, Weights weights, Tensor upstream) {
