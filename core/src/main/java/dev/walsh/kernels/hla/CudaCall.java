@@ -46,7 +46,7 @@ record CudaCall(CudaKernels kernels, CudaShape shape, Features q, Features k, Te
       out = scope.escape(torch.empty_like(values));
       weights = scope.escape(floats(values.size(0), values.size(1)));
       forEachBatch((from, count) -> kernels.read(q.groups(from, count), k.groups(from, count), values.narrow(0, from, count),
-          ofKeys(from, count), out.narrow(0, from, count), weights.narrow(0, from, count), cut));
+          ofKeys(from, count), out.narrow(0, from, count), weights.narrow(0, from, count), carried != null, cut));
     }
     var inputs = inputs();
     if (CustomGradient.isWanted(inputs.toArray(Tensor[]::new))) {

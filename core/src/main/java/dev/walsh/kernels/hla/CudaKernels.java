@@ -93,9 +93,13 @@ final class CudaKernels {
         CudaModule.argument(carried == null ? null : carried.sums), carried == null ? 0 : carried.rank, cut.chunks(), groups);
   }
 
-  /** The output of queries, (G,N,D), and the weights that it was divided by, (G,N). */
-  void read(Features x, Features others, Tensor columns, @Nullable Sums states, Tensor out, Tensor weights, Cut cut) {
-    launch(read, x, others, columns, states, out, weights, cut);
+  /**
+   * The output of queries, (G,N,D), and the weights that it was divided by, (G,N).
+   *
+   * @param isCarried whether the first chunk finds sums too
+   */
+  void read(Features x, Features others, Tensor columns, @Nullable Sums states, Tensor out, Tensor weights, boolean isCarried, Cut cut) {
+    launch(read, x, others, columns, states, out, weights, isCarried, cut);
   }
 
   /** What keys read: (G,N,D), not divided by anything. */
@@ -105,15 +109,15 @@ final class CudaKernels {
       if (readBack == null) readBack = sized("read", shape.read(shape.ofKeys(), false));
       kernel = readBack;
     }
-    launch(kernel, x, others, columns, states, out, null, cut);
+    launch(kernel, x, others, columns, states, out, null, false, cut);
   }
 
   private void launch(CudaModule.Kernel kernel, Features x, Features others, Tensor columns, @Nullable Sums states, Tensor out,
-      @Nullable Tensor weights, Cut cut) {
+      @Nullable Tensor weights, boolean isCarried, Cut cut) {
     kernel.launch(blocks(x, cut), CudaShape.THREADS, CudaModule.argument(x.lead), CudaModule.argument(x.trail),
         CudaModule.argument(others.lead), CudaModule.argument(others.trail), CudaModule.argument(columns),
         CudaModule.argument(states == null ? null : states.values), CudaModule.argument(states == null ? null : states.counts),
-        CudaModule.argument(out), CudaModule.argument(weights), cut.tokens, cut.chunk, cut.chunks());
+        CudaModule.argument(out), CudaModule.argument(weights), isCarried ? 1 : 0, cut.tokens, cut.chunk, cut.chunks());
   }
 
   /** The gradients of one side's features. */

@@ -2,11 +2,11 @@
 // tokens in their own chunk, A being the product of the factors' similarities. Neither Φ nor A is ever stored.
 //
 //   read(const Bits* lead, const Bits* trail, const Bits* otherLead, const Bits* otherTrail, const Bits* columns, const Bits* states,
-//        const float* counts, Bits* out, float* weights, int tokens, int chunk, int chunks)
+//        const float* counts, Bits* out, float* weights, int carried, int tokens, int chunk, int chunks)
 //
 // lead and otherLead are (G, LEAD, tokens), trail and otherTrail (G, TRAIL, tokens), columns and out (G, tokens, WIDTH), all bf16; states
-// (G, chunks, R, WIDTH) bf16 and counts (G, chunks, R) float32, R = LEAD * TRAIL, without chunks where SEEN is 0; weights (G, tokens) float32. tokens is
-// a multiple of 8, chunk of BLOCK.
+// (G, chunks, R, WIDTH) bf16 and counts (G, chunks, R) float32, R = LEAD * TRAIL, without chunks where SEEN is 0; weights (G, tokens) float32. carried is
+// 1 where the first chunk finds sums too, and else 0, with SEEN 1. tokens is a multiple of 8, chunk of BLOCK.
 //
 // -DSEEN: which of the other side's tokens a token sees: 0 all, 1 those up to it, 2 those from it on. -DSTATES, -DPAIRS: whether there are states, and
 // pairs within a chunk; with SEEN 0 one of the two. -DNORMALISED: whether out is divided by the sum of A's row, which becomes weights; without,
@@ -141,7 +141,7 @@ __device__ __forceinline__ void addPairs(Sums& sums, const Bits* features, const
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) read(const Bits* lead, const Bits* trail, const Bits* otherLead, const Bits* otherTrail,
-    const Bits* columns, const Bits* states, const float* counts, Bits* out, float* weights, int tokens, int chunk, int chunks) {
+    const Bits* columns, const Bits* states, const float* counts, Bits* out, float* weights, int carried, int tokens, int chunk, int chunks) {
   extern __shared__ __align__(16) Bits shared[];
   Bits* buffers = shared + FEATURES;
   int blocks = (tokens + BLOCK - 1) / BLOCK;
@@ -150,7 +150,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) read(const Bits* lead, con
   int place = first / chunk;
   int begin = SEEN == 2 ? first : place * chunk;
   int end = min(tokens, SEEN == 1 ? first + BLOCK : (place + 1) * chunk);
-  bool hasState = SEEN == 0 || (SEEN == 1 ? place > 0 : place < chunks - 1);
+  bool hasState = SEEN == 0 || (SEEN == 1 ? carried || place > 0 : place < chunks - 1);
   int tiles = hasState ? STATE_TILES : 0;
   int stages = tiles + (PAIRS ? (end - begin + OTHERS - 1) / OTHERS : 0);
   long long state = (SEEN == 0 ? group : group * chunks + place) * R;

@@ -87,7 +87,7 @@ final class CudaTokenTest {
 
   private static void assertClose(String what, Tensor actual, Tensor expected) {
     var wide = expected.to(Dtype.F64.scalarType());
-    double error = actual.to(Dtype.F64.scalarType()).sub(wide).norm().item_double() / wide.norm().item_double();
+    double error = actual.to(wide.options(), false, false, null).sub(wide).norm().item_double() / wide.norm().item_double();
     assertThat(error).as(what).isLessThan(TOLERANCE);
   }
 
