@@ -266,8 +266,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) paged_atten
   values += head * HEAD;
   int at = begin + group * AHEAD;
   Tokens tokens;
-  // Of one stretch the first are fetched before it is known how many there are.
-  tokens.fetch(share, keys, values, pages, at, splits == 1 ? tableStride * PAGE : end);
+  tokens.fetch(share, keys, values, pages, at, end);
   Angles angles(share, cosine + (long long)position * HALF, sine + (long long)position * HALF);
   long long slot = (pages[position / PAGE] * PAGE + position % PAGE) * WIDTH;
 
