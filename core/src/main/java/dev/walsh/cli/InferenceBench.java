@@ -99,9 +99,19 @@ final class InferenceBench {
     var rows = new ArrayList<Row>();
     if (!runs.isEmpty()) cells(kind, spec, "trained", trained(device, dtype, int8), rates, rows);
     int longest = lengths.stream().mapToInt(Integer::intValue).max().orElseThrow();
-    arms.forEach((name, of) -> cells(kind, spec, name, InferenceSubjects.random(of, longest, device, dtype, int8), rates, rows));
+    for (var each : arms.entrySet()) {
+      cells(kind, spec, each.getKey(), InferenceSubjects.random(each.getValue(), longest, device, dtype, int8), rates, rows);
+      // Whoever stops it here has the models so far.
+      if (!rows.isEmpty()) KernelBench.write(out, result(kind, spec, rows, rates, dtype, banner));
+    }
     if (rows.isEmpty()) throw new UserError("there is no cell to time; ask for fewer sequences at once or shorter ones");
-    print(kind, spec, rows, rates, dtype, banner);
+    print(spec, result(kind, spec, rows, rates, dtype, banner));
+  }
+
+  private InferenceResult result(Kind kind, CommandSpec spec, List<Row> rows, Rates rates, Dtype dtype, String banner) {
+    return new InferenceResult(kind, dtype.toString(), weightForm, graph, rates.copy() / 1e9, InferenceResult.product(rates, dtype) / 1e9,
+        rows,
+        Stamp.now(banner, spec.root().commandLine().getParseResult().originalArgs()));
   }
 
   private static void positive(String option, int value) {
@@ -157,15 +167,16 @@ final class InferenceBench {
     }
   }
 
-  private void print(Kind kind, CommandSpec spec, List<Row> rows, Rates rates, Dtype dtype, String banner) {
-    var first = rows.isEmpty() ? "the first" : rows.getFirst().subject();
+  private void print(CommandSpec spec, InferenceResult result) {
+    var first = result.rows().getFirst().subject();
     var table = Table.of(
-        (kind == Kind.DECODE ? "A step of decoding" : "Prefill") + " in " + dtype + (weightForm.equals("int8") ? ", int8" : ""),
+        (result.bench() == Kind.DECODE ? "A step of decoding" : "Prefill") + " in " + result.dtype()
+            + (weightForm.equals("int8") ? ", int8" : ""),
         Column.text("model"), Column.text("projection"), Column.text("attention"), Column.text("batch × length"),
         Column.number("median", "ms"),
         Column.number("p99", "ms"), Column.number("speed", "tokens/s"), Column.number("of floor"), Column.number("against " + first),
         Column.number("from"), Column.number("to"), Column.number("weights"), Column.number("state"), Column.number("workspace"));
-    for (var row : rows) {
+    for (var row : result.rows()) {
       table = table.row(Cell.of(row.model()), Cell.of(row.projection()), Cell.of(row.attention()),
           Cell.of(row.batch() + " × " + row.length()),
           Cell.of(row.p50_ms(), Format.PLAIN), Cell.of(row.p99_ms(), Format.PLAIN), Cell.of(row.tokens_per_s(), Format.PLAIN),
@@ -178,13 +189,10 @@ final class InferenceBench {
     to.println(table.toText(spec.commandLine().getUsageHelpWidth()));
     to.printf(Locale.ROOT,
         "The floor is the longer of moving weights, cache and states at %.0f GB/s, a copy's rate, and of the products at %.0f GFLOP/s.%n",
-        rates.copy() / 1e9, InferenceResult.product(rates, dtype) / 1e9);
-    var line = new InferenceResult(kind, dtype.toString(), weightForm, graph, rates.copy() / 1e9,
-        InferenceResult.product(rates, dtype) / 1e9,
-        rows, Stamp.now(banner, spec.root().commandLine().getParseResult().originalArgs()));
-    to.println(Json.LINE.writeValueAsString(line));
+        result.copy_gbs(), result.gemm_gflops());
+    to.println(Json.LINE.writeValueAsString(result));
     to.flush();
-    KernelBench.write(out, line);
-    if (report != null) new InferenceReport(line).write(report);
+    KernelBench.write(out, result);
+    if (report != null) new InferenceReport(result).write(report);
   }
 }
