@@ -13,10 +13,12 @@ import org.jspecify.annotations.Nullable;
  * memory, and its first columns while the kernel before is still at work. An MLP's gate comes with its product.
  */
 final class CudaFewRows {
-  /** For more rows libtorch's products, in which blocks share the rows, are faster, even if a matrix in bytes must be widened first. */
+  /** Of a launch. For more rows libtorch's products of floats, in which blocks share the rows, are faster. */
   private static final int MOST_ROWS = 32;
-  /** Of a matrix of floats that is not small libtorch's are so sooner. */
+  /** Of a matrix that is not small they are so sooner. */
   private static final int MOST_ROWS_OF_MANY = 16;
+  /** A matrix in bytes must be widened for them, which moves five times its bytes: rather it is read once for each launch. */
+  private static final int MOST_ROWS_OF_BYTES = 128;
   private static final long MANY = 1 << 23;
   private static final int PACKET_BYTES = 16;
   /** Columns of the result that matrix units make at a time. */
@@ -32,7 +34,7 @@ final class CudaFewRows {
     if (!bytes && Dtype.of(weight) != Dtype.BF16) return false;
     long in = x.size(-1);
     long rows = x.numel() / in;
-    int most = !bytes && weight.numel() > MANY ? MOST_ROWS_OF_MANY : MOST_ROWS;
+    int most = bytes ? MOST_ROWS_OF_BYTES : weight.numel() > MANY ? MOST_ROWS_OF_MANY : MOST_ROWS;
     return rows > 0 && rows <= most && in % packet(bytes) == 0;
   }
 
@@ -56,12 +58,16 @@ final class CudaFewRows {
     int in = (int) x.size(-1);
     int rows = (int) (x.numel() / in);
     int outs = (int) weight.size(0) / (gated ? 2 : 1);
-    var kernel = KERNELS.of(Shape.of(rows, in, outs, Int8Matrix.is(weight), gated, result));
+    var kernel = KERNELS.of(Shape.of(Math.min(rows, MOST_ROWS), in, outs, Int8Matrix.is(weight), gated, result));
     if (kernel == null) return null;
     var shape = x.shape();
     shape[shape.length - 1] = outs;
     var out = torch.empty(shape, Device.CUDA.options(result), null);
-    kernel.run(x.contiguous(), weight, out, in, outs, rows);
+    var flat = x.contiguous().view(rows, in);
+    for (int from = 0; from < rows; from += MOST_ROWS) {
+      int some = Math.min(MOST_ROWS, rows - from);
+      kernel.run(flat.narrow(0, from, some), weight, out.view(rows, outs).narrow(0, from, some), in, outs, some);
+    }
     return out;
   }
 
