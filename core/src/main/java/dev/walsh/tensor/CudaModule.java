@@ -66,6 +66,11 @@ public final class CudaModule {
     return value[0];
   }
 
+  /** The multiprocessors of the GPU. */
+  public static int multiprocessors() {
+    return attribute(cudart.cudaDevAttrMultiProcessorCount);
+  }
+
   /** A global int of the module. */
   public int constant(String variable) {
     try (var scope = Scope.open()) {

@@ -9,7 +9,6 @@ import dev.walsh.tensor.Scope;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.LongStream;
-import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -154,7 +153,7 @@ final class CudaProjection {
     var ofFeatures = new ArrayList<Tensor>();
     for (var g : given) ofFeatures.add(g != null ? g.contiguous() : torch.zeros(features(x), x.options()));
     long heads = x.size(1);
-    long slices = Math.max(1, shape.blocksPulling() * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount) / heads);
+    long slices = Math.max(1, shape.blocksPulling() * CudaModule.multiprocessors() / heads);
     long rows = shape.features();
     var dX = torch.empty(x.shape(), x.options(), null);
     var parts = torch.empty(new long[] {heads, slices, rows * (shape.width + 1)}, Device.CUDA.options(Dtype.F32), null);

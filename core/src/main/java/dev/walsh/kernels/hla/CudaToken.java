@@ -61,7 +61,7 @@ final class CudaToken {
 
   /** The GPU, asked once. */
   private static final class Gpu {
-    static final int MULTIPROCESSORS = CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+    static final int MULTIPROCESSORS = CudaModule.multiprocessors();
     static final int CAPABILITY = CudaModule.attribute(cudart.cudaDevAttrComputeCapabilityMajor);
   }
 

@@ -2,7 +2,6 @@ package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.CudaModule;
 import dev.walsh.tensor.Dtype;
-import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.pytorch.Tensor;
 
 /** {@code cross_entropy.cu}, compiled for one number of columns and dtype. */
@@ -24,7 +23,7 @@ final class CrossEntropyKernels implements LossKernels {
     int vectors = shape.vocabulary / vector;
     int chunks = Math.ceilDiv(vectors, MOST_THREADS);
     threads = Math.ceilDiv(Math.ceilDiv(vectors, chunks), WARP) * WARP;
-    mostBlocks = Math.max(1, THREADS_A_MULTIPROCESSOR / threads) * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+    mostBlocks = Math.max(1, THREADS_A_MULTIPROCESSOR / threads) * CudaModule.multiprocessors();
     var module = KernelText.compile("cross_entropy", shape.dtype, vector, "VOCABULARY=" + shape.vocabulary, "THREADS=" + threads);
     gradient = module.kernel("cross_entropy", 0);
     scale = module.kernel("cross_entropy_scale", 0);

@@ -89,7 +89,7 @@ final class CudaFewRows {
      */
     static Shape of(int rows, int in, int outs, boolean bytes, boolean gated, Dtype result) {
       int room = rows <= 8 ? 8 : rows <= 16 ? 16 : 32;
-      double blocks = (double) Math.ceilDiv(outs, TILE) / Multiprocessors.COUNT;
+      double blocks = (double) Math.ceilDiv(outs, TILE) / CudaModule.multiprocessors();
       boolean many = blocks > 2.5;
       int warps = many ? 4 : 8;
       int share = Math.ceilDiv(Math.ceilDiv(in, LANES * packet(bytes)), warps);

@@ -14,7 +14,8 @@ import org.bytedeco.pytorch.Tensor;
 /** The CUDA C++ texts of this room, compiled with the defines that all of them take: those of {@code element.cu}. */
 final class KernelText {
   /** Of the room of the transform. */
-  private static final List<String> HEADERS = List.of("element.cu", "chain.cu");
+  private static final List<String> SHARED_HEADERS = List.of("element.cu", "chain.cu");
+  private static final List<String> HEADERS = List.of("block.cu", "tokens.cu");
   private static final int VECTOR_BYTES = 16;
 
   private KernelText() {}
@@ -39,8 +40,9 @@ final class KernelText {
    */
   static CudaModule compile(String name, Dtype dtype, int vector, String... defines) {
     var options = Stream.concat(Stream.of("ELEMENT=" + element(dtype), "VECTOR=" + vector), Stream.of(defines)).map(d -> "-D" + d).toList();
-    return CudaModule.compile(name + ".cu", read(name + ".cu"),
-        HEADERS.stream().collect(Collectors.toMap(header -> header, header -> read("/dev/walsh/kernels/wht/" + header))), options);
+    var headers = SHARED_HEADERS.stream().collect(Collectors.toMap(header -> header, header -> read("/dev/walsh/kernels/wht/" + header)));
+    for (var header : HEADERS) headers.put(header, read(header));
+    return CudaModule.compile(name + ".cu", read(name + ".cu"), headers, options);
   }
 
   /** The type of {@code element.cu} that stores a dtype. */

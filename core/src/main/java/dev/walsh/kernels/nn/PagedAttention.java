@@ -90,7 +90,7 @@ public final class PagedAttention implements AutoCloseable {
     private static final int WARPS_A_MULTIPROCESSOR = 16;
 
     static Shape of(Tensor packed, int heads, int headWidth, int pageTokens) {
-      int busy = Multiprocessors.COUNT * WARPS_A_MULTIPROCESSOR;
+      int busy = CudaModule.multiprocessors() * WARPS_A_MULTIPROCESSOR;
       long each = busy / Math.max(1, packed.size(0) * heads);
       int warps = Integer.highestOneBit((int) Math.clamp(each, 1, MOST_WARPS));
       int blockHeads = Math.min(Math.max(1, BLOCK_WARPS / warps), Integer.lowestOneBit(heads));
@@ -129,7 +129,7 @@ public final class PagedAttention implements AutoCloseable {
       var out = torch.empty(new long[] {packed.size(0), (long) shape.heads * shape.headWidth}, packed.options(), null);
       if (units == 0) return out;
       int most = Math.toIntExact(Math.ceilDiv(table.size(1) * shape.pageTokens, SPLIT_TOKENS));
-      int atOnce = Multiprocessors.COUNT * THREADS_A_MULTIPROCESSOR / shape.threads();
+      int atOnce = CudaModule.multiprocessors() * THREADS_A_MULTIPROCESSOR / shape.threads();
       int splits = Math.clamp(atOnce / units, 1, most);
       var partial = torch.empty(new long[] {splits == 1 ? 0 : packed.size(0) * shape.heads * splits * (shape.headWidth + 2L)},
           Device.CUDA.options(Dtype.F32), null);

@@ -115,7 +115,7 @@ public final class CudaJoinKernels {
       int chunks = Math.ceilDiv(vectors, MOST_THREADS);
       threads = Math.ceilDiv(Math.ceilDiv(vectors, chunks), WARP) * WARP;
       int blocksEach = Math.max(1, Math.ceilDiv(2 * threadsAMultiprocessor - threads, 2 * threads));
-      mostBlocks = blocksEach * CudaModule.attribute(cudart.cudaDevAttrMultiProcessorCount);
+      mostBlocks = blocksEach * CudaModule.multiprocessors();
       int limit = CudaModule.attribute(cudart.cudaDevAttrMaxSharedMemoryPerBlockOptin);
       // Two rows at a time keep a lone block busy, where they fit.
       var fitting = blocksEach == 1 ? compile(shape, name, vector, threads, 2, limit) : compile(shape, name, vector, threads, 1, limit);
