@@ -68,7 +68,7 @@ __device__ __forceinline__ Several<Value, KEYS> sumsFrom(const Tokens& tokens, c
   for (int i = 0; i < KEYS; i++) {
     sums.of[i] = (Value)mine.of[i];
   }
-  return acrossBlock(sums, SumOfEach());
+  return tokens.across(sums, SumOfEach());
 }
 
 // The greatest key from which on the amounts sum up to `wanted`, which all of them do: two bits a pass. lowestBit, a power of four, divides
@@ -130,6 +130,12 @@ __device__ __forceinline__ int at(const Tokens& tokens, Weight weight, double ta
   return chosen;
 }
 
+// The least key of the tokens that are let in, and their weights together.
+struct LetIn {
+  unsigned least;
+  double all;
+};
+
 // What a row draws from: weights are powers of two of what a logit is below the greatest, so scaled.
 struct Draw {
   float greatestLogit;
@@ -151,9 +157,9 @@ struct Draw {
     return sumsFrom<double>(tokens, keys, [&](float value) { return mass(value); }).of[0];
   }
 
-  // The token, of a row whose weights sum up to `all`, or of those few that top-k and top-p leave of it and more; `otherwise` if rounding leaves none.
+  // What top-k and top-p let in, of a row whose weights sum up to `all`, or of those few that they leave of it and more.
   template <class Tokens>
-  __device__ __forceinline__ int from(const Tokens& tokens, double all, int otherwise) const {
+  __device__ __forceinline__ LetIn letIn(const Tokens& tokens, double all) const {
     unsigned least = 0;
     if (topK > 0) {
       least = greatest(tokens, lowestBit, topK, [](float) { return 1; });
@@ -166,8 +172,14 @@ struct Draw {
         all = massFrom(tokens, least);
       }
     }
-    auto weight = [&](float value) { return ordered(value) >= least ? mass(value) : 0.0f; };
-    return at(tokens, weight, number * all, otherwise);
+    return {least, all};
+  }
+
+  // The token; `otherwise` if rounding leaves none.
+  template <class Tokens>
+  __device__ __forceinline__ int from(const Tokens& tokens, const LetIn& which, int otherwise) const {
+    auto weight = [&](float value) { return ordered(value) >= which.least ? mass(value) : 0.0f; };
+    return at(tokens, weight, number * which.all, otherwise);
   }
 
   // Most of a row's tokens weigh next to nothing, and where top-k and top-p leave out all of them, one pass finds that out.
@@ -183,7 +195,14 @@ struct Draw {
       if (topP < 1) bound = last(bounds, sums, topP * all);
     }
     if (bound > 0) few.gather(row, bound);
-    return bound > 0 && few.fit() ? from(few, all, otherwise) : from(row, all, otherwise);
+    if (bound == 0 || !few.fit()) return from(row, letIn(row, all), otherwise);
+    __shared__ LetIn ofFew;
+    if (threadIdx.x < 32) {
+      LetIn found = letIn(FewOfWarp{few.values, few.count}, all);
+      if (threadIdx.x == 0) ofFew = found;
+    }
+    __syncthreads();
+    return from(few, ofFew, otherwise);
   }
 
   // The last of keys, which ascend, from which on there is as much as is wanted; 0 for none.

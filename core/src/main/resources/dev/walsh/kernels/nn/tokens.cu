@@ -22,6 +22,11 @@ struct Row {
 
   __device__ __forceinline__ int chunks() const { return CHUNKS; }
 
+  template <class Value, class Combine>
+  __device__ __forceinline__ Value across(Value value, Combine combine) const {
+    return acrossBlock(value, combine);
+  }
+
   // Calls with the logit and the id of a thread's tokens of a chunk: those of a thread follow one another, and so do the threads.
   template <class Visit>
   __device__ __forceinline__ void each(int chunk, Visit visit) const {
@@ -118,4 +123,22 @@ struct Few {
   }
 
   __device__ __forceinline__ bool fit() const { return count <= MOST; }
+};
+
+// The same as one warp passes over them, without a barrier.
+struct FewOfWarp {
+  const float* values;
+  int count;
+
+  template <class Visit>
+  __device__ __forceinline__ void each(Visit visit) const {
+    for (int i = threadIdx.x % 32; i < count; i += 32) {
+      visit(values[i], i);
+    }
+  }
+
+  template <class Value, class Combine>
+  __device__ __forceinline__ Value across(Value value, Combine combine) const {
+    return acrossWarp(value, combine);
+  }
 };
