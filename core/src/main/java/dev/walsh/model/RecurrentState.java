@@ -137,12 +137,13 @@ public final class RecurrentState implements DecodeState {
   public Pass extend(List<Span> spans) {
     var runs = new ArrayList<SpanRun>();
     var positions = LongStream.builder();
+    boolean mayJoin = hasFixedRows();
     for (var span : spans) {
       int start = lengths[span.place()];
       if (!reserve(span.place(), start + span.tokens())) throw new IllegalStateException("there is no room for " + span);
       lengths[span.place()] += span.tokens();
       LongStream.range(start, start + span.tokens()).forEach(positions);
-      SpanRun.add(runs, span.tokens(), slotOf[span.place()], start, hasFixedRows());
+      SpanRun.add(runs, span.tokens(), slotOf[span.place()], start, mayJoin);
     }
     var angles = rope.angles(onDevice(positions.build().toArray()));
     return (number, packed) -> {

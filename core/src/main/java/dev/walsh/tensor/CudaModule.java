@@ -68,7 +68,12 @@ public final class CudaModule {
 
   /** The multiprocessors of the GPU. */
   public static int multiprocessors() {
-    return attribute(cudart.cudaDevAttrMultiProcessorCount);
+    return Multiprocessors.COUNT;
+  }
+
+  /** Asked once, and only where there is a GPU. */
+  private static final class Multiprocessors {
+    static final int COUNT = attribute(cudart.cudaDevAttrMultiProcessorCount);
   }
 
   /** A global int of the module. */

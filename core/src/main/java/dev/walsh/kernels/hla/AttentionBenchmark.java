@@ -30,7 +30,7 @@ public final class AttentionBenchmark {
 
   /** What computes. */
   public enum Subject {
-    /** The whole operator: feature maps in libtorch's operators, and the form that is chosen for as many tokens. */
+    /** The whole operator: feature maps, and the form that is chosen for as many tokens. */
     OPERATOR("hla, with maps"),
     /** From features on, by states: linear or in chunks. */
     STATES("hla, states"),

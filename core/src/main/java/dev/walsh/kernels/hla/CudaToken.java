@@ -27,13 +27,13 @@ final class CudaToken {
       long heads = sequences * spec.heads();
       int splits = splits(spec, heads);
       return new Shape(spec.factors().size(), spec.features(0), spec.headWidth(), spec.heads(), spec.rotation() == Rotation.BEFORE,
-          spec.factors().getFirst() instanceof FeatureMap.Exp, splits, teams(spec, splits, heads * splits <= Gpu.MULTIPROCESSORS));
+          spec.factors().getFirst() instanceof FeatureMap.Exp, splits, teams(spec, splits, heads * splits <= CudaModule.multiprocessors()));
     }
 
     /** More than one where heads are fewer than multiprocessors, as long as each block has much to read. */
     private static int splits(HlaSpec spec, long heads) {
       if (Gpu.CAPABILITY < CLUSTERS) return 1;
-      long wanted = Math.min(Gpu.MULTIPROCESSORS / heads, spec.stateBytes() / LEAST_BYTES);
+      long wanted = Math.min(CudaModule.multiprocessors() / heads, spec.stateBytes() / LEAST_BYTES);
       long possible = Math.min(MOST_SPLITS, Long.lowestOneBit(spec.stateEntries() / QUAD));
       return (int) Long.highestOneBit(Math.clamp(wanted, 1, possible));
     }
@@ -61,7 +61,6 @@ final class CudaToken {
 
   /** The GPU, asked once. */
   private static final class Gpu {
-    static final int MULTIPROCESSORS = CudaModule.multiprocessors();
     static final int CAPABILITY = CudaModule.attribute(cudart.cudaDevAttrComputeCapabilityMajor);
   }
 
