@@ -68,12 +68,18 @@ public final class CudaModule {
 
   /** The multiprocessors of the GPU. */
   public static int multiprocessors() {
-    return Multiprocessors.COUNT;
+    return Gpu.MULTIPROCESSORS;
+  }
+
+  /** Whether blocks of a cluster read each other's shared memory, and kernels begin before the one before them has ended: from Hopper on. */
+  public static boolean hasClusters() {
+    return Gpu.CAPABILITY >= 9;
   }
 
   /** Asked once, and only where there is a GPU. */
-  private static final class Multiprocessors {
-    static final int COUNT = attribute(cudart.cudaDevAttrMultiProcessorCount);
+  private static final class Gpu {
+    static final int MULTIPROCESSORS = attribute(cudart.cudaDevAttrMultiProcessorCount);
+    static final int CAPABILITY = attribute(cudart.cudaDevAttrComputeCapabilityMajor);
   }
 
   /** A global int of the module. */
@@ -140,7 +146,7 @@ public final class CudaModule {
     /** One or the other. */
     public synchronized void launch(boolean early, int blocks, int threads, long... arguments) {
       MemorySegment.copy(arguments, 0, slots, ValueLayout.JAVA_LONG, 0, arguments.length);
-      boolean overlapping = early && EarlyLaunch.isPossible();
+      boolean overlapping = early && hasClusters();
       int status = enqueue(overlapping, blocks, threads);
       if (status == cudart.CUDA_ERROR_INVALID_CONTEXT) {
         enter();

@@ -10,9 +10,6 @@ import org.bytedeco.javacpp.PointerPointer;
 
 /** A launch that does not wait for the kernel before it (programmatic dependent launch); a graph that captures it keeps it so. */
 final class EarlyLaunch {
-  /** The first GPUs that have it. */
-  private static final int CAPABILITY = 9;
-
   private final CUlaunchAttribute attribute = new CUlaunchAttribute().retainReference();
   private final CUlaunchConfig config = new CUlaunchConfig().retainReference();
 
@@ -23,17 +20,9 @@ final class EarlyLaunch {
     config.gridDimY(1).gridDimZ(1).blockDimY(1).blockDimZ(1).sharedMemBytes(sharedBytes).attrs(attribute).numAttrs(1);
   }
 
-  static boolean isPossible() {
-    return Possible.HERE;
-  }
-
   /** The driver's status; for one thread at a time. */
   int enqueue(CUfunc_st function, int blocks, int threads, CUstream_st stream, PointerPointer<Pointer> arguments) {
     config.gridDimX(blocks).blockDimX(threads).hStream(stream);
     return cudart.cuLaunchKernelEx(config, function, arguments, null);
-  }
-
-  private static final class Possible {
-    static final boolean HERE = CudaModule.attribute(cudart.cudaDevAttrComputeCapabilityMajor) >= CAPABILITY;
   }
 }

@@ -47,9 +47,8 @@ final class CudaKernels {
   }
 
   /** Of the room of the transform. */
-  private static final String CHAIN = "chain.cu";
-  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu", "softplus.cu",
-      "cluster.cu", CHAIN);
+  static final List<String> SHARED_HEADERS = List.of("chain.cu", "cluster.cu");
+  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu", "softplus.cu");
   private static final int WARP = 32;
 
   private final CudaShape shape;
@@ -160,7 +159,8 @@ final class CudaKernels {
   /** Compiles {@code name.cu}. */
   static CudaModule compile(String name, String... defines) {
     var headers = new HashMap<String, String>();
-    for (var header : HEADERS) headers.put(header, text(header.equals(CHAIN) ? "/dev/walsh/kernels/wht/" + header : header));
+    for (var header : SHARED_HEADERS) headers.put(header, text("/dev/walsh/kernels/wht/" + header));
+    for (var header : HEADERS) headers.put(header, text(header));
     return CudaModule.compile(name + ".cu", text(name + ".cu"), headers, Arrays.stream(defines).map(define -> "-D" + define).toList());
   }
 

@@ -6,7 +6,6 @@ import dev.walsh.tensor.CudaModule;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.jspecify.annotations.Nullable;
@@ -32,7 +31,7 @@ final class CudaToken {
 
     /** More than one where heads are fewer than multiprocessors, as long as each block has much to read. */
     private static int splits(HlaSpec spec, long heads) {
-      if (Gpu.CAPABILITY < CLUSTERS) return 1;
+      if (!CudaModule.hasClusters()) return 1;
       long wanted = Math.min(CudaModule.multiprocessors() / heads, spec.stateBytes() / LEAST_BYTES);
       long possible = Math.min(MOST_SPLITS, Long.lowestOneBit(spec.stateEntries() / QUAD));
       return (int) Long.highestOneBit(Math.clamp(wanted, 1, possible));
@@ -59,11 +58,6 @@ final class CudaToken {
    */
   record Maps(Tensor weight, Tensor bias, Tensor curvature) {}
 
-  /** The GPU, asked once. */
-  private static final class Gpu {
-    static final int CAPABILITY = CudaModule.attribute(cudart.cudaDevAttrComputeCapabilityMajor);
-  }
-
   private static final KernelCache<Shape, CudaModule.Kernel> KERNELS = new KernelCache<>("Tokens of linear attention", CudaToken::compile);
   private static final int WARP = 32;
   private static final int MOST_FACTORS = 3;
@@ -77,8 +71,6 @@ final class CudaToken {
   private static final int MOST_THREADS = 544;
   /** Vectors of the state that a thread has on the way. */
   private static final int AHEAD = 8;
-  /** The first GPUs whose blocks read each other's sums. */
-  private static final int CLUSTERS = 9;
   private static final int MOST_SPLITS = 8;
   /** Of a head's state, for a block of its own: what it has read when the token comes. */
   private static final int LEAST_BYTES = 1 << 16;

@@ -13,13 +13,8 @@ import org.jspecify.annotations.Nullable;
  * memory, and its first columns while the kernel before is still at work. An MLP's gate comes with its product.
  */
 final class CudaFewRows {
-  /** Of a launch. For more rows libtorch's products of floats, in which blocks share the rows, are faster. */
-  private static final int MOST_ROWS = 32;
-  /** Of a matrix that is not small they are so sooner. */
-  private static final int MOST_ROWS_OF_MANY = 16;
-  /** A matrix in bytes must be widened for them, which moves five times its bytes: rather it is read once for each launch. */
+  /** A matrix in bytes must be widened for libtorch's products, which moves five times its bytes: rather it is read once for each launch. */
   private static final int MOST_ROWS_OF_BYTES = 128;
-  private static final long MANY = 1 << 23;
   private static final int PACKET_BYTES = 16;
   /** Columns of the result that matrix units make at a time. */
   private static final int TILE = 8;
@@ -34,8 +29,16 @@ final class CudaFewRows {
     if (!bytes && Dtype.of(weight) != Dtype.BF16) return false;
     long in = x.size(-1);
     long rows = x.numel() / in;
-    int most = bytes ? MOST_ROWS_OF_BYTES : weight.numel() > MANY ? MOST_ROWS_OF_MANY : MOST_ROWS;
-    return rows > 0 && rows <= most && in % packet(bytes) == 0;
+    return rows > 0 && rows <= (bytes ? MOST_ROWS_OF_BYTES : mostRows(weight)) && in % packet(bytes) == 0;
+  }
+
+  /**
+   * The most for which the product is faster than libtorch's, in which blocks share the rows: the fewer, the larger the matrix. Those of matrices
+   * that are not large are as measured in a chain of a layer's kernels, which libtorch's neither begin early nor let begin.
+   */
+  private static int mostRows(Tensor weight) {
+    long numbers = weight.numel();
+    return numbers > 1 << 23 ? 16 : numbers > 6_000_000 ? 32 : Shape.MOST_ROOM;
   }
 
   /** Elements of the matrix that one access brings. */
@@ -58,14 +61,15 @@ final class CudaFewRows {
     int in = (int) x.size(-1);
     int rows = (int) (x.numel() / in);
     int outs = (int) weight.size(0) / (gated ? 2 : 1);
-    var kernel = KERNELS.of(Shape.of(Math.min(rows, MOST_ROWS), in, outs, Int8Matrix.is(weight), gated, result));
+    int most = Math.max(Shape.MOST_ROOM / 2, mostRows(weight));
+    var kernel = KERNELS.of(Shape.of(Math.min(rows, most), in, outs, Int8Matrix.is(weight), gated, result));
     if (kernel == null) return null;
     var shape = x.shape();
     shape[shape.length - 1] = outs;
     var out = torch.empty(shape, Device.CUDA.options(result), null);
     var flat = x.contiguous().view(rows, in);
-    for (int from = 0; from < rows; from += MOST_ROWS) {
-      int some = Math.min(MOST_ROWS, rows - from);
+    for (int from = 0; from < rows; from += most) {
+      int some = Math.min(most, rows - from);
       kernel.run(flat.narrow(0, from, some), weight, out.view(rows, outs).narrow(0, from, some), in, outs, some);
     }
     return out;
@@ -77,24 +81,42 @@ final class CudaFewRows {
    * @param rows room for rows of x
    * @param tiles groups of eight columns of the result that a block has
    * @param warps of a block, which share the columns of the matrix
+   * @param splits blocks of a cluster, which do so with all their warps
    * @param depth accesses under way a lane and tile
    */
-  private record Shape(int rows, int tiles, int warps, int depth, boolean bytes, boolean gated, Dtype result) {
+  private record Shape(int rows, int tiles, int warps, int splits, int depth, boolean bytes, boolean gated, Dtype result) {
     /** The lanes of a warp that read one row of the matrix. */
     private static final int LANES = 4;
+    static final int MOST_ROOM = 64;
+    /** The most blocks that a cluster may have on any GPU. */
+    private static final int CLUSTER = 8;
 
     /**
      * As measured on an H100 for matrices of 768 to 6848 channels. A lane has its whole share of a row under way where it can; where blocks are
      * so many that some wait for others, small ones do best.
      */
     static Shape of(int rows, int in, int outs, boolean bytes, boolean gated, Dtype result) {
-      int room = rows <= 8 ? 8 : rows <= 16 ? 16 : 32;
+      int room = rows <= 8 ? 8 : rows <= 16 ? 16 : rows <= 32 ? 32 : MOST_ROOM;
       double blocks = (double) Math.ceilDiv(outs, TILE) / CudaModule.multiprocessors();
+      if (room == MOST_ROOM) return ofMostRoom(in, blocks, bytes, gated, result);
       boolean many = blocks > 2.5;
       int warps = many ? 4 : 8;
       int share = Math.ceilDiv(Math.ceilDiv(in, LANES * packet(bytes)), warps);
       int tiles = !gated && (room == 32 || blocks > 6) ? 2 : 1;
-      return new Shape(room, tiles, warps, depth(room, blocks, many, share, tiles), bytes, gated, result);
+      return new Shape(room, tiles, warps, 1, depth(room, blocks, many, share, tiles), bytes, gated, result);
+    }
+
+    /**
+     * The sums take so many registers that little else is under way: as many warps as can be, and all blocks at once. Where rows are long and few
+     * blocks have columns, x alone takes a block longer than all else, and a cluster shares it.
+     */
+    private static Shape ofMostRoom(int in, double blocks, boolean bytes, boolean gated, Dtype result) {
+      if (gated) return new Shape(MOST_ROOM, 1, blocks > 2 ? 4 : 8, 1, blocks > 2 ? 2 : 1, bytes, true, result);
+      if (blocks > 1) return new Shape(MOST_ROOM, 2, 8, 1, 1, bytes, false, result);
+      boolean shared = CudaModule.hasClusters() && in >= CLUSTER * 4 * LANES * packet(bytes);
+      return shared
+          ? new Shape(MOST_ROOM, 4, 4, CLUSTER, 2, bytes, false, result)
+          : new Shape(MOST_ROOM, 1, 16, 1, 2, bytes, false, result);
     }
 
     private static int depth(int room, double blocks, boolean many, int share, int tiles) {
@@ -122,13 +144,13 @@ final class CudaFewRows {
       kernel = KernelText
           .compile("few_rows", Dtype.BF16, packet(false), "IN_BYTES=" + (shape.bytes ? 1 : 0), "GATED=" + (shape.gated ? 1 : 0),
               "WIDE_OUT=" + (shape.result == Dtype.F32 ? 1 : 0), "ROWS=" + shape.rows, "TILES=" + shape.tiles, "WARPS=" + shape.warps,
-              "DEPTH=" + shape.depth)
+              "SPLITS=" + shape.splits, "DEPTH=" + shape.depth)
           .kernel("few_rows", 0);
     }
 
     void run(Tensor x, Tensor weight, Tensor out, int in, int outs, int rows) {
-      kernel.launchEarly(Math.ceilDiv(outs, TILE * shape.tiles), shape.warps * WARP, CudaModule.argument(x), CudaModule.argument(weight),
-          CudaModule.argument(out), in, weight.size(1) * weight.element_size(), outs, rows);
+      kernel.launchEarly(Math.ceilDiv(outs, TILE * shape.tiles) * shape.splits, shape.warps * WARP, CudaModule.argument(x),
+          CudaModule.argument(weight), CudaModule.argument(out), in, weight.size(1) * weight.element_size(), outs, rows);
     }
   }
 }

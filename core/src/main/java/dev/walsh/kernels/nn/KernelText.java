@@ -14,7 +14,7 @@ import org.bytedeco.pytorch.Tensor;
 /** The CUDA C++ texts of this room, compiled with the defines that all of them take: those of {@code element.cu}. */
 final class KernelText {
   /** Of the room of the transform. */
-  private static final List<String> SHARED_HEADERS = List.of("element.cu", "chain.cu");
+  private static final List<String> SHARED_HEADERS = List.of("element.cu", "chain.cu", "cluster.cu");
   private static final List<String> HEADERS = List.of("block.cu", "tokens.cu");
   private static final int VECTOR_BYTES = 16;
 

@@ -9,10 +9,12 @@
 // bytes' elements.
 //
 // -DELEMENT=Bf16, -DVECTOR=8: element.cu; -DROWS, 8 or a multiple of 16; -DTILES, groups of 8 columns of out that a block has; -DWARPS of a
-// block, a power of two, which take turns in the columns of W; -DDEPTH, accesses of 16 bytes a lane and tile under way. Launch
-// ceil(outs / (8 * TILES)) blocks of WARPS * 32 threads.
+// block, a power of two, which take turns in the columns of W; -DSPLITS, blocks that do so together, more than one (a cluster) from compute
+// capability 9.0 on; -DDEPTH, accesses of 16 bytes a lane and tile under way. Launch ceil(outs / (8 * TILES)) * SPLITS blocks of WARPS * 32
+// threads.
 #include "element.cu"
 #include "chain.cu"
+#include "cluster.cu"
 
 // Of the instruction m16n8k16, rows of x are the 16, rows of W the 8. A lane's share of the 16 summed columns may be any, as long as it is the
 // same in x and W: it is made of what lies side by side in memory, so that one access brings the shares of several instructions.
@@ -24,7 +26,10 @@ constexpr int PARTS = PACKET / 8;
 constexpr int EIGHTS = ROWS / 8;
 constexpr int GROUPS = (EIGHTS + 1) / 2;
 constexpr int THREADS = WARPS * 32;
-constexpr int TURN = WARPS * STEP;
+constexpr int TURN = SPLITS * WARPS * STEP;
+constexpr int SUMS = HALVES * TILES * GROUPS * 4;
+// Threads of a multiprocessor: fewer where a lane's sums alone are half of the registers that each of so many has.
+constexpr int RESIDENT = SUMS < 64 ? 512 : 256;
 constexpr int TRAILER = 16;
 static_assert(THREADS % COLUMNS == 0, "a thread has one column of what a block writes");
 
@@ -58,14 +63,33 @@ __device__ __forceinline__ void addProduct(float (&sums)[4], unsigned a0, unsign
       : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) few_rows(const Bits* x, const char* weight, Out* out, int in, int stride, int outs,
-    int batch) {
+// Where column `column` of row n stands in shared memory: so that rows' eighths that are written at once are not in each other's way.
+__device__ __forceinline__ int place(int n, int column) { return column ^ n * TILES / 4 % TILES * 8; }
+
+// What the warps of a block have found.
+using Sums = float[WARPS][HALVES][ROWS][COLUMNS];
+
+__device__ __forceinline__ float sumOfWarps(const Sums& sums, int half, int n, int column) {
+  float sum = 0;
+#pragma unroll
+  for (int i = 0; i < WARPS; i++) {
+    sum += sums[i][half][n][place(n, column)];
+  }
+  return sum;
+}
+
+extern "C" __global__ void
+#if SPLITS > 1
+__cluster_dims__(SPLITS, 1, 1)
+#endif
+__launch_bounds__(THREADS, RESIDENT / THREADS) few_rows(const Bits* x, const char* weight, Out* out, int in, int stride, int outs, int batch) {
   letNextBegin();
-  __shared__ float shared[WARPS][HALVES][ROWS][COLUMNS];
+  __shared__ Sums shared;
+  int split = blockIdx.x % SPLITS;
   int warp = threadIdx.x / 32;
   int group = threadIdx.x % 32 / 4;
   int lane = threadIdx.x % 4;
-  int firstOut = blockIdx.x * COLUMNS;
+  int firstOut = blockIdx.x / SPLITS * COLUMNS;
   const char* row[HALVES][TILES];
 #pragma unroll
   for (int h = 0; h < HALVES; h++) {
@@ -74,7 +98,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) few_rows(co
       row[h][t] = weight + (long long)(min(firstOut + t * 8 + group, outs - 1) + h * outs) * stride;
     }
   }
-  int at = warp * STEP + lane * PACKET;
+  int at = (split * WARPS + warp) * STEP + lane * PACKET;
   // Columns that W does not have are its last ones again; they shall be multiplied by zeros.
   auto fetch = [&](int h, int t, int column) { return load(row[h][t] + (long long)min(column, in - PACKET) / PACKET * 16); };
   Packet w[DEPTH][HALVES][TILES];
@@ -149,19 +173,31 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) few_rows(co
 #pragma unroll
       for (int e = 0; e < EIGHTS; e++) {
         const float* two = sums[h][t][e / 2] + e % 2 * 2;
-        *reinterpret_cast<float2*>(&shared[warp][h][e * 8 + group][t * 8 + lane * 2]) = make_float2(two[0], two[1]);
+        *reinterpret_cast<float2*>(&shared[warp][h][e * 8 + group][place(group, t * 8 + lane * 2)]) = make_float2(two[0], two[1]);
       }
     }
   }
   __syncthreads();
-  for (int n = threadIdx.x / COLUMNS; n < batch && written; n += THREADS / COLUMNS) {
-    float value[HALVES];
+  if constexpr (SPLITS > 1) {
+    for (int n = threadIdx.x / COLUMNS; n < batch; n += THREADS / COLUMNS) {
+#pragma unroll
+      for (int h = 0; h < HALVES; h++) {
+        shared[0][h][n][place(n, column)] = sumOfWarps(shared, h, n, column);
+      }
+    }
+    awaitCluster();
+  }
+  for (int n = threadIdx.x / COLUMNS * SPLITS + split; n < batch && written; n += THREADS / COLUMNS * SPLITS) {
+    float value[HALVES] = {};
 #pragma unroll
     for (int h = 0; h < HALVES; h++) {
-      value[h] = 0;
+      if constexpr (SPLITS > 1) {
 #pragma unroll
-      for (int i = 0; i < WARPS; i++) {
-        value[h] += shared[i][h][n][column];
+        for (int i = 0; i < SPLITS; i++) {
+          value[h] += peer(shared[0][h][n][place(n, column)], i);
+        }
+      } else {
+        value[h] = sumOfWarps(shared, h, n, column);
       }
       value[h] *= scale[h];
     }
@@ -175,4 +211,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 512 / THREADS) few_rows(co
       out[(long long)n * outs + firstOut + column] = ELEMENT::narrow(result);
     }
   }
+  // Shared memory must be there until all have read it.
+  if constexpr (SPLITS > 1) awaitCluster();
 }

@@ -12,7 +12,7 @@ __device__ __forceinline__ float peer(const float& own, int block) {
   float value = own;
 #if __CUDA_ARCH__ >= 900
   unsigned at;
-  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(at) : "r"(address(&own)), "r"(block));
+  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(at) : "r"((unsigned)__cvta_generic_to_shared(&own)), "r"(block));
   asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(value) : "r"(at) : "memory");
 #endif
   return value;
