@@ -12,6 +12,7 @@ import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Upload;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -32,13 +33,16 @@ public final class DecodeBatch implements AutoCloseable {
   private final boolean graphs;
   private final Map<Integer, GraphRunner> runners = new HashMap<>();
   private final Tensor ids;
-  private final Tensor made;
+  // (rows): how many tokens each row has been given, also where it is free
+  private final Tensor turns;
   // (fields,rows)
   private final Tensor rules;
   // (rows,V), bytes
   private final Tensor seen;
   private final Upload upload;
   private final Download download;
+  /** What {@link #turns} will be when the device has done what it was asked for. */
+  private final int[] turn;
   private int size;
 
   /** @param graphs whether the GPU gets a step as one graph, rather than operator by operator */
@@ -49,10 +53,11 @@ public final class DecodeBatch implements AutoCloseable {
     rows = state.rows();
     upload = new Upload(model.device(), TokenChoice.FIELDS);
     download = new Download(model.device(), most);
+    turn = new int[most];
     try (var scope = Scope.withoutGradients()) {
       var whole = model.device().options(Dtype.I64);
       ids = scope.keep(torch.zeros(new long[] {most}, whole));
-      made = scope.keep(torch.zeros(new long[] {most}, whole));
+      turns = scope.keep(torch.zeros(new long[] {most}, whole));
       rules = scope.keep(torch.zeros(new long[] {TokenChoice.FIELDS, most}, whole));
       seen = scope.keep(torch.zeros(new long[] {most, model.config().paddedVocabulary()}, model.device().options(Dtype.I8)));
       rules.copy_(Memory.tensor(Sampling.GREEDY.rules(0), TokenChoice.FIELDS, 1));
@@ -81,8 +86,8 @@ public final class DecodeBatch implements AutoCloseable {
     try (var scope = Scope.withoutGradients()) {
       var before = rows.positions(size).narrow(0, first, entries.size()).sub(new Scalar(1));
       choose(last, first, entries.size(), before);
-      return download.begin(made.narrow(0, first, entries.size()));
     }
+    return chosen(first, size, size);
   }
 
   /**
@@ -125,9 +130,14 @@ public final class DecodeBatch implements AutoCloseable {
   public Download.Pending step() {
     int computed = graphs ? Math.min(most, Integer.highestOneBit(Math.max(1, 2 * size - 1))) : size;
     runners.computeIfAbsent(computed, n -> new GraphRunner("A step of decoding", () -> work(n), graphs)).run();
-    try (var scope = Scope.withoutGradients()) {
-      return download.begin(made.narrow(0, 0, size));
-    }
+    return chosen(0, size, computed);
+  }
+
+  /** The tokens of the rows from {@code first} to {@code end}, which were chosen for all rows up to {@code computed}. */
+  private Download.Pending chosen(int first, int end, int computed) {
+    var pending = download.begin(first, Arrays.copyOfRange(turn, first, end));
+    for (int row = first; row < computed; row++) turn[row]++;
+    return pending;
   }
 
   /** Makes these the tokens that the next step reads, a token for each row, in place of those that were chosen. */
@@ -146,7 +156,7 @@ public final class DecodeBatch implements AutoCloseable {
 
   private void choose(Tensor hidden, int first, int n, Tensor positions) {
     TokenChoice.apply(model.logits(hidden), model.config().vocabulary(), rules.narrow(1, first, n), positions, seen.narrow(0, first, n),
-        ids.narrow(0, first, n), made.narrow(0, first, n));
+        ids.narrow(0, first, n), download.memory().narrow(1, first, n), turns.narrow(0, first, n));
   }
 
   @Override
@@ -155,6 +165,6 @@ public final class DecodeBatch implements AutoCloseable {
     rows.close();
     upload.close();
     download.close();
-    for (var t : List.of(ids, made, rules, seen)) t.close();
+    for (var t : List.of(ids, turns, rules, seen)) t.close();
   }
 }

@@ -2,6 +2,7 @@ package dev.walsh.kernels.nn;
 
 import dev.walsh.kernels.wht.RowPool;
 import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Download;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
@@ -28,7 +29,8 @@ final class CpuTokenChoice {
   private CpuTokenChoice() {}
 
   /** As {@link TokenChoice#apply}. */
-  static void apply(Tensor logits, int tokens, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made) {
+  static void apply(Tensor logits, int tokens, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made,
+      Tensor turns) {
     try (var scope = Scope.withoutGradients()) {
       var wide = Memory.of(logits.to(Device.CPU.options(Dtype.F32), false, false, null));
       var rule = Memory.of(rules.cpu().contiguous()).toArray(ValueLayout.JAVA_LONG);
@@ -44,8 +46,10 @@ final class CpuTokenChoice {
         }
       });
       seen.copy_(before);
-      made.copy_(Memory.tensor(chosen, rows));
-      ids.copy_(made.clamp_min(new Scalar(0)));
+      var all = Memory.tensor(chosen, rows);
+      ids.copy_(all.clamp_min(new Scalar(0)));
+      made.scatter_(0, turns.cpu().remainder(new Scalar(Download.TURNS)).unsqueeze(0), all.unsqueeze(0));
+      turns.add_(new Scalar(1));
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.CudaModule;
+import dev.walsh.tensor.Download;
 import dev.walsh.tensor.Dtype;
 import org.bytedeco.pytorch.Tensor;
 
@@ -68,15 +69,17 @@ public final class TokenChoice {
    * @param positions (B) int64, contiguous: counts of each row's random numbers
    * @param seen (B,V) bytes, contiguous: 1 for tokens to be penalised; where a row has a penalty, its token becomes one
    * @param ids (B) int64, contiguous, written: the tokens; 0 where logits are not finite
-   * @param made (B) int64, contiguous, written: the same, −1 where logits are not finite
+   * @param made ({@link Download#TURNS},B) int64 of the host, its rows contiguous, written: the same, −1 where logits are not finite, each in the row
+   *     of its turn
+   * @param turns (B) int64, contiguous: how many tokens a row has been given before; each becomes one more
    */
-  public static void apply(Tensor logits, int tokens, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made) {
+  public static void apply(Tensor logits, int tokens, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made, Tensor turns) {
     if (logits.size(0) == 0) return;
     var kernel = KernelText.covers(logits) ? KERNELS.of(Shape.of(logits, tokens)) : null;
     if (kernel == null) {
-      CpuTokenChoice.apply(logits, tokens, rules, positions, seen, ids, made);
+      CpuTokenChoice.apply(logits, tokens, rules, positions, seen, ids, made, turns);
     } else {
-      kernel.run(logits, rules, positions, seen, ids, made);
+      kernel.run(logits, rules, positions, seen, ids, made, turns);
     }
   }
 
@@ -100,12 +103,13 @@ public final class TokenChoice {
       threads = shape.threads;
       int vector = KernelText.vector(shape.dtype, shape.vocabulary);
       kernel = KernelText.compile("token_choice", shape.dtype, vector, "VOCABULARY=" + shape.vocabulary, "TOKENS=" + shape.tokens,
-          "THREADS=" + threads).kernel("token_choice", 0);
+          "THREADS=" + threads, "TURNS=" + Download.TURNS).kernel("token_choice", 0);
     }
 
-    void run(Tensor logits, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made) {
+    void run(Tensor logits, Tensor rules, Tensor positions, Tensor seen, Tensor ids, Tensor made, Tensor turns) {
       kernel.launchEarly((int) logits.size(0), threads, CudaModule.argument(logits), CudaModule.argument(rules), rules.stride(0),
-          CudaModule.argument(positions), CudaModule.argument(seen), CudaModule.argument(ids), CudaModule.argument(made));
+          CudaModule.argument(positions), CudaModule.argument(seen), CudaModule.argument(ids), CudaModule.argument(made), made.stride(0),
+          CudaModule.argument(turns));
     }
   }
 }

@@ -2,15 +2,16 @@
 // the row's key and position alone. One block a row.
 //
 //   token_choice(const Element* logits, const long long* rules, int stride, const long long* positions, unsigned char* seen,
-//                long long* ids, long long* made)
+//                long long* ids, long long* made, int madeStride, long long* turns)
 //
 // logits are (B, VOCABULARY), of which the first TOKENS columns stand for tokens. rules are (5, stride): key, top-k (0 for all), then the bits
 // of doubles: temperature (0 takes the likeliest), top-p, penalty (1 for none). seen is (B, VOCABULARY): 1 for tokens that are penalised,
-// read and written only where there is a penalty. ids gets the token chosen and made as well; where the logits are not finite, 0 and -1.
+// read and written only where there is a penalty. ids gets the token chosen, and so does made, (TURNS, madeStride), in the row of the token's turn,
+// turns[b] modulo TURNS, which becomes one more; where the logits are not finite, 0 and -1. made may be the host's memory.
 //
 // Among equals none is preferred: a token as likely as the least that top-k or top-p lets in is let in too. TokenChoice.java says the rest.
 //
-// -DELEMENT, -DVECTOR: element.cu; -DVOCABULARY, a multiple of VECTOR; -DTOKENS; -DTHREADS, a multiple of 32. Launch B blocks of THREADS.
+// -DELEMENT, -DVECTOR: element.cu; -DVOCABULARY, a multiple of VECTOR; -DTOKENS; -DTURNS; -DTHREADS, a multiple of 32. Launch B blocks of THREADS.
 #include "block.cu"
 #include "chain.cu"
 #include "tokens.cu"
@@ -218,7 +219,7 @@ struct Draw {
 };
 
 extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* logits, const long long* rules, int stride,
-    const long long* positions, unsigned char* seen, long long* ids, long long* made) {
+    const long long* positions, unsigned char* seen, long long* ids, long long* made, int madeStride, long long* turns) {
   letNextBegin();
   int b = blockIdx.x;
   long long topK = rules[stride + b];
@@ -226,6 +227,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
   double topP = __longlong_as_double(rules[3 * stride + b]);
   float penalty = (float)__longlong_as_double(rules[4 * stride + b]);
   awaitPrevious();
+  long long turn = turns[b];
   seen += (long long)b * VOCABULARY;
   Row row = {logits + (long long)b * VOCABULARY, penalty == 1 ? nullptr : seen, penalty};
   // A bf16 number is the upper half of its key.
@@ -260,7 +262,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) token_choice(const Bits* l
   }
   if (threadIdx.x == 0) {
     ids[b] = finite ? chosen : 0;
-    made[b] = finite ? chosen : -1;
+    made[turn % TURNS * madeStride + b] = finite ? chosen : -1;
+    turns[b] = turn + 1;
     if (penalty != 1 && finite) seen[chosen] = 1;
   }
 }

@@ -1,6 +1,7 @@
 package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.Device;
+import dev.walsh.tensor.Download;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
@@ -21,6 +22,8 @@ import net.jqwik.api.constraints.DoubleRange;
 import net.jqwik.api.constraints.IntRange;
 import net.jqwik.api.constraints.Size;
 import org.apache.commons.statistics.distribution.ChiSquaredDistribution;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
@@ -53,16 +56,27 @@ final class TokenChoiceTest {
       var on = device.options(Dtype.I64);
       var marks = Memory.tensor(before, rows, columns).to(device.options(Dtype.I8), false, false, null);
       var ids = torch.empty(new long[] {rows}, on, null);
-      var made = torch.empty(new long[] {rows}, on, null);
+      var pinned = Device.CPU.options(Dtype.I64).pinned_memory(new BoolOptional(device == Device.CUDA));
+      var made = torch.full(new long[] {Download.TURNS, rows}, new Scalar(-2), pinned);
+      // Each row has had one more token than the one before.
+      var turns = torch.arange(new Scalar(rows), on);
       TokenChoice.apply(Memory.tensor(values, rows, columns).to(device.options(dtype), false, false, null), tokens,
           Memory.tensor(rule, TokenChoice.FIELDS, rows).to(on, false, false, null),
           Memory.tensor(positions, rows).to(on, false, false, null),
-          marks, ids, made);
+          marks, ids, made, turns);
       var after = marks.cpu();
       for (int row = 0; row < rows; row++) {
         for (int id = 0; id < tokens; id++) seen[row][id] = Memory.of(after).get(ValueLayout.JAVA_BYTE, row * columns + id);
       }
-      var chosen = longs(made);
+      assertThat(longs(turns)).isEqualTo(LongStream.rangeClosed(1, rows).toArray());
+      // What a row was given before and will be given after is left as it is.
+      var places = longs(made);
+      var chosen = new long[rows];
+      for (int row = 0; row < rows; row++) {
+        chosen[row] = places[row % Download.TURNS * rows + row];
+        places[row % Download.TURNS * rows + row] = -2;
+      }
+      assertThat(places).containsOnly(-2);
       assertThat(longs(ids)).isEqualTo(Arrays.stream(chosen).map(id -> Math.max(id, 0)).toArray());
       return chosen;
     }
