@@ -154,7 +154,7 @@ public final class RecurrentState implements DecodeState {
         var state = layer.state.part(run.slot(), run.sequences(), run.position());
         out.push_back(layer.attention.proceed(heads, run.first(), run.sequences(), run.tokens(), state));
       }
-      return torch.cat(out, 0);
+      return runs.size() == 1 ? out.get(0) : torch.cat(out, 0);
     };
   }
 
