@@ -2,10 +2,11 @@
 // Φ[b * LEAD + a] = lead[a] · trail[b] of features. Products are made in registers, as operands of tensor cores, and rounded to bf16.
 //
 //   accumulate(const Bits* lead, const Bits* trail, const Bits* columns, const float* weights, float* sums, float* counts, int tokens,
-//              int chunk, int chunks)
+//              int chunk, int chunks, int heads, int firstGroup, long long batchStride, long long headStride, long long tokenStride)
 //
-// lead is (G, LEAD, tokens), trail (G, TRAIL, tokens), columns (G, tokens, WIDTH), weights (G, tokens) or null for ones; sums (G, chunks, R, WIDTH)
-// and counts (G, chunks, R), R = LEAD * TRAIL. All tensors but weights and sums are bf16; tokens is a multiple of 8, chunk of 16.
+// lead is (G, LEAD, tokens), trail (G, TRAIL, tokens), weights (G, tokens) or null for ones; sums (G, chunks, R, WIDTH) and counts (G, chunks, R),
+// R = LEAD * TRAIL. columns is (B, heads, tokens, WIDTH) by its strides, in elements, multiples of 8; the G groups are those of its B * heads from
+// firstGroup on. All tensors but weights and sums are bf16; tokens is a multiple of 8, chunk of 16.
 //
 // -DLEAD, a multiple of 16; -DTRAIL; -DWIDTH, a multiple of 16; -DROWS of the sums a block makes: a multiple of LEAD, of which it makes those of
 // ROWS / LEAD features of trail, or a divisor; -DWARPS_DOWN, -DWARPS_ACROSS: the warps that share a block's rows and columns; -DSTAGE tokens at a
@@ -31,7 +32,8 @@ static_assert(ROWS % (16 * WARPS_DOWN) == 0 && WIDTH % (16 * WARPS_ACROSS) == 0 
 extern "C" __device__ const int accumulateBytes = BUFFERS * (BUFFER * sizeof(Bits) + STAGE * sizeof(float));
 
 extern "C" __global__ void __launch_bounds__(THREADS) accumulate(const Bits* lead, const Bits* trail, const Bits* columns,
-    const float* weights, float* sums, float* counts, int tokens, int chunk, int chunks) {
+    const float* weights, float* sums, float* counts, int tokens, int chunk, int chunks, int heads, int firstGroup, long long batchStride,
+    long long headStride, long long tokenStride) {
   extern __shared__ __align__(16) Bits shared[];
   float* sharedWeights = reinterpret_cast<float*>(shared + BUFFERS * BUFFER);
   int tile = blockIdx.x % TILES;
@@ -42,7 +44,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) accumulate(const Bits* lea
   int row = tile * ROWS;
   lead += (group * LEAD + row % LEAD) * tokens + first;
   trail += (group * TRAIL + row / LEAD) * tokens + first;
-  columns += (group * tokens + first) * WIDTH;
+  int ofAll = firstGroup + (int)group;
+  columns += ofAll / heads * batchStride + ofAll % heads * headStride + first * tokenStride;
   if (weights) weights += group * tokens + first;
 
   auto load = [&](int stage) {
@@ -51,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) accumulate(const Bits* lea
     fetchTile<LEADS, STAGE, THREADS>(buffer, lead + from, tokens, LEADS, present - from);
     if constexpr (TRAILS > 0)
       fetchTile<TRAILS, STAGE, THREADS>(buffer + LEADS * TOKEN_STRIDE, trail + from, tokens, TRAILS, present - from);
-    fetchTile<STAGE, WIDTH, THREADS>(buffer + (LEADS + TRAILS) * TOKEN_STRIDE, columns + (long long)from * WIDTH, WIDTH, present - from, WIDTH);
+    fetchTile<STAGE, WIDTH, THREADS, 2>(buffer + (LEADS + TRAILS) * TOKEN_STRIDE, columns + from * tokenStride, tokenStride, present - from, WIDTH);
     if (weights) {
       for (int i = threadIdx.x * 4; i < STAGE; i += THREADS * 4)
         fetch(sharedWeights + stage % BUFFERS * STAGE + i, from + i < present ? weights + from + i : weights, from + i < present);
