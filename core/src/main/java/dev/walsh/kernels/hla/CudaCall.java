@@ -6,6 +6,7 @@ import dev.walsh.kernels.hla.CudaKernels.Cut;
 import dev.walsh.kernels.hla.CudaKernels.Features;
 import dev.walsh.kernels.hla.CudaKernels.Sums;
 import dev.walsh.kernels.hla.CudaShape.Sight;
+import dev.walsh.tensor.CudaModule;
 import dev.walsh.tensor.CustomGradient;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
@@ -37,6 +38,8 @@ record CudaCall(CudaKernels kernels, CudaShape shape, Features q, Features k, Te
   private static final long MOST_STATE_BYTES = 1L << 30;
   /** A sum in float32, and in bf16 what is read of it. */
   private static final long ENTRY_BYTES = 6;
+  /** So many a multiprocessor are busy enough when each sweeps over all chunks of its sums. */
+  private static final long SWEEPING_BLOCKS = 2;
 
   /** -> (B,H,N,D) in bf16, divided by the sums of weights; the heads lie side by side within a token. */
   Tensor apply() {
@@ -114,12 +117,17 @@ record CudaCall(CudaKernels kernels, CudaShape shape, Features q, Features k, Te
     long entries = shape.entries();
     long chunks = sight == Sight.ALL ? 1 : cut.chunks();
     try (var scope = Scope.open()) {
-      var sums = new Sums(floats(count, cut.chunks(), entries, shape.width()), floats(count, cut.chunks(), entries));
-      kernels.accumulate(x, columns, sums, cut);
       var states = new Sums(scope.escape(torch.empty(new long[] {count, chunks, entries, shape.width()}, values.options(), null)),
           scope.escape(floats(count, chunks, entries)));
-      kernels.scan(sight, sums, decay == null ? null : decay.narrow(0, from, count), states,
-          carried == null ? null : carried.groups(from, count), cut);
+      var fading = decay == null ? null : decay.narrow(0, from, count);
+      var before = carried == null ? null : carried.groups(from, count);
+      if (sight != Sight.ALL && count * shape.blocksAChunk() >= SWEEPING_BLOCKS * CudaModule.multiprocessors()) {
+        kernels.sweep(sight, x, columns, fading, states, before, cut);
+        return states;
+      }
+      var sums = new Sums(floats(count, cut.chunks(), entries, shape.width()), floats(count, cut.chunks(), entries));
+      kernels.accumulate(x, columns, sums, cut);
+      kernels.scan(sight, sums, fading, states, before, cut);
       return states;
     }
   }

@@ -65,7 +65,8 @@ final class CudaKernels {
 
   /** Of the room of the transform. */
   private static final String CHAIN = "chain.cu";
-  static final List<String> HEADERS = List.of("tensor_cores.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu", "softplus.cu",
+  static final List<String> HEADERS = List.of("tensor_cores.cu", "sums.cu", "pull_shape.cu", "pull_pairs.cu", "projection.cu",
+      "softplus.cu",
       "cluster.cu", CHAIN);
   private static final int WARP = 32;
   /** Elements of bf16 that one access moves. */
@@ -75,6 +76,7 @@ final class CudaKernels {
   private final CudaModule.Kernel accumulate;
   private final CudaModule.Kernel read;
   private final Map<Sight, CudaModule.Kernel> scans = new EnumMap<>(Sight.class);
+  private final Map<Sight, CudaModule.Kernel> sweeps = new EnumMap<>(Sight.class);
   private final Map<Sight, CudaModule.Kernel> pulls = new EnumMap<>(Sight.class);
   private CudaModule.@Nullable Kernel readBack;
   private CudaModule.@Nullable Kernel upstream;
@@ -111,6 +113,20 @@ final class CudaKernels {
     kernel.launch(Math.toIntExact(Math.ceilDiv(pairs, CudaShape.SCAN_THREADS)), CudaShape.SCAN_THREADS, CudaModule.argument(sums.values),
         CudaModule.argument(sums.counts), CudaModule.argument(decay), CudaModule.argument(into.values), CudaModule.argument(into.counts),
         CudaModule.argument(carried == null ? null : carried.sums), carried == null ? 0 : carried.rank, cut.chunks(), groups);
+  }
+
+  /** As {@link #accumulate} and {@link #scan} in one, for attention that is causal and a GPU that so many heads fill. */
+  void sweep(Sight sight, Features x, Columns columns, @Nullable Tensor decay, Sums into, @Nullable Carried carried, Cut cut) {
+    CudaModule.Kernel kernel;
+    synchronized (this) {
+      kernel = sweeps.computeIfAbsent(sight, s -> sized("sweep", shape.sweep(s)));
+    }
+    long blocks = x.lead.size(0) * shape.blocksAChunk();
+    kernel.launch(Math.toIntExact(blocks), shape.threadsAdding(), CudaModule.argument(x.lead), CudaModule.argument(x.trail),
+        CudaModule.argument(columns.values), CudaModule.argument(columns.weights), CudaModule.argument(decay),
+        CudaModule.argument(into.values), CudaModule.argument(into.counts), CudaModule.argument(carried == null ? null : carried.sums),
+        carried == null ? 0 : carried.rank, cut.tokens, cut.chunk, cut.chunks(), columns.heads(), columns.first, columns.values.stride(0),
+        columns.values.stride(1), columns.values.stride(2));
   }
 
   /**
