@@ -115,10 +115,11 @@ final class HlaAttention implements Attention {
     return qkv.attend(n, pass, layer);
   }
 
-  /** New tokens' heads before anything is remembered. packed: (N,3C), angles: of the N tokens -> (1,H,N,D) each. */
+  /** New tokens' heads before anything is remembered. packed: (N,3C), nobody else's; angles: of the N tokens -> (1,H,N,D) each. */
   Rope.Heads heads(Tensor packed, Rope.Angles angles) {
     var one = packed.unsqueeze(0);
-    return spec.rotation() == Rotation.BEFORE ? rope.plain(one, angles) : Rope.split(one, spec.headWidth());
+    if (spec.rotation() != Rotation.BEFORE) return Rope.split(one, spec.headWidth());
+    return kernels == Kernels.PLAIN ? rope.plain(one, angles) : rope.apply(one, angles);
   }
 
   /** The bytes that a sequence is remembered by. */

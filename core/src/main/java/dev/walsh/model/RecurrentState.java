@@ -149,12 +149,11 @@ public final class RecurrentState implements DecodeState {
     return (number, packed) -> {
       var layer = layer(number);
       var heads = layer.attention.heads(packed, angles);
-      var out = new TensorVector();
-      for (var run : runs) {
+      var outs = runs.stream().map(run -> {
         var state = layer.state.part(run.slot(), run.sequences(), run.position());
-        out.push_back(layer.attention.proceed(heads, run.first(), run.sequences(), run.tokens(), state));
-      }
-      return torch.cat(out, 0);
+        return layer.attention.proceed(heads, run.first(), run.sequences(), run.tokens(), state);
+      }).toArray(Tensor[]::new);
+      return outs.length == 1 ? outs[0] : torch.cat(new TensorVector(outs), 0);
     };
   }
 

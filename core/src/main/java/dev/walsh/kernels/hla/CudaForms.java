@@ -67,7 +67,8 @@ record CudaForms(int factors, boolean causal, boolean states, long chunk) {
   }
 
   /**
-   * x -> (G,N,D), divided by the sums of weights, in the dtype of the values; null where the machine cannot run the kernels.
+   * x -> what the values are divided to by the sums of weights, in their shape and dtype; null where the machine cannot run the kernels. Where
+   * values are (B,H,N,D), so that heads lie side by side within a token.
    *
    * @param decay (G,chunks), or null for ones
    */
@@ -89,17 +90,24 @@ record CudaForms(int factors, boolean causal, boolean states, long chunk) {
   private @Nullable Tensor run(Operands x, @Nullable Tensor decay, @Nullable Carried carried) {
     var q = features(x.queries());
     var k = features(x.keys());
-    var values = padded(Objects.requireNonNull(x.values()), 1, VECTOR);
-    long tokens = values.size(1);
+    var values = rows(Objects.requireNonNull(x.values()));
+    long tokens = values.size(2);
     boolean hasStates = states && (!causal || tokens > chunk || carried != null);
     boolean isShort = hasStates && causal ? chunk % CudaShape.block(false) != 0 : tokens <= SHORT_BLOCK;
     int trail = q.trail() == null ? 1 : (int) q.trail().size(1);
-    var shape = new CudaShape((int) q.lead().size(1), trail, (int) values.size(2), causal, hasStates, isShort);
+    var shape = new CudaShape((int) q.lead().size(1), trail, (int) values.size(3), causal, hasStates, isShort);
     var kernels = KERNELS.of(shape);
     if (kernels == null) return null;
     // Only from chunk to chunk of a sequence do scales change.
     var fading = hasStates && causal ? decay : null;
-    return new CudaCall(kernels, shape, q, k, values, fading, carried, cut(shape, x.groups(), tokens)).apply().narrow(1, 0, x.length());
+    var out = new CudaCall(kernels, shape, q, k, values, fading, carried, cut(shape, x.groups(), tokens)).apply();
+    return (tokens == x.length() ? out : out.narrow(2, 0, x.length())).view(x.values().shape());
+  }
+
+  /** (…,N,D) -> (B,H,N,D), with zeros where features are padded. */
+  private static Tensor rows(Tensor values) {
+    var ofHeads = values.dim() == 4 ? values : values.unsqueeze(0);
+    return values.size(-2) % VECTOR == 0 ? CudaKernels.fetchable(ofHeads) : padded(ofHeads, 2, VECTOR);
   }
 
   private Cut cut(CudaShape shape, long groups, long tokens) {
@@ -121,10 +129,10 @@ record CudaForms(int factors, boolean causal, boolean states, long chunk) {
     return new Features(lead, padded(trail, 2, VECTOR));
   }
 
-  /** With as many zeros at the end of a dimension of (G,r,N) or (G,N,D) as make it a multiple; contiguous. */
+  /** With as many zeros at the end of a dimension of (G,r,N) or (B,H,N,D) as make it a multiple; contiguous. */
   private static Tensor padded(Tensor x, int dimension, long unit) {
     long missing = -x.size(dimension) & (unit - 1);
     if (missing == 0) return x.contiguous();
-    return torch.constant_pad_nd(x, dimension == 2 ? new long[] {0, missing} : new long[] {0, 0, 0, missing}, new Scalar(0));
+    return torch.constant_pad_nd(x, dimension == x.dim() - 1 ? new long[] {0, missing} : new long[] {0, 0, 0, missing}, new Scalar(0));
   }
 }

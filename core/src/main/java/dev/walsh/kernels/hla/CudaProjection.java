@@ -40,7 +40,7 @@ final class CudaProjection {
    */
   record Map(Tensor weight, Tensor bias, Tensor curvature) {
     private Map as(torch.ScalarType type) {
-      return new Map(packed(weight.to(type)), packed(bias.to(type)), packed(curvature));
+      return new Map(CudaKernels.packed(weight.to(type)), CudaKernels.packed(bias.to(type)), CudaKernels.packed(curvature));
     }
   }
 
@@ -88,28 +88,17 @@ final class CudaProjection {
     if (!covers(shape, x.size(2), isWanted(maps, x))) return null;
     var kernels = KERNELS.of(shape);
     if (kernels == null) return null;
-    return kernels.apply(isAligned(x) ? x : packed(x), maps.stream().map(map -> map.as(x.scalar_type())).toList());
+    return kernels.apply(CudaKernels.fetchable(x), maps.stream().map(map -> map.as(x.scalar_type())).toList());
   }
 
   private static boolean isWanted(List<Map> maps, Tensor x) {
     return CustomGradient.isWanted(x) || maps.stream().anyMatch(map -> CustomGradient.isWanted(map.weight, map.bias));
   }
 
-  /** The same without gaps, from an address that {@link #VECTOR} elements may be fetched from. */
-  private static Tensor packed(Tensor x) {
-    var whole = x.contiguous();
-    return whole.storage_offset() % VECTOR == 0 ? whole : whole.clone();
-  }
-
   private static boolean covers(Shape of, long tokens, boolean backward) {
     boolean fillsTiles = of.rank % TILE == 0 || of.rank % (TILE / 2) == 0 && of.maps == 2;
     boolean forward = fillsTiles && of.maps <= MOST_MAPS && of.rank <= MOST_RANK && of.width % TILE == 0;
     return forward && (!backward || of.features() <= MOST_FEATURES && of.width % (TILE * WARPS) == 0 && tokens % VECTOR == 0);
-  }
-
-  private static boolean isAligned(Tensor x) {
-    return x.stride(3) == 1 && x.stride(0) % VECTOR == 0 && x.stride(1) % VECTOR == 0 && x.stride(2) % VECTOR == 0
-        && x.storage_offset() % VECTOR == 0;
   }
 
   private List<Tensor> apply(Tensor x, List<Map> maps) {
@@ -155,7 +144,7 @@ final class CudaProjection {
     long heads = x.size(1);
     long slices = Math.max(1, shape.blocksPulling() * CudaModule.multiprocessors() / heads);
     long rows = shape.features();
-    var dX = torch.empty(x.shape(), x.options(), null);
+    var dX = CudaKernels.headsInTokens(x);
     var parts = torch.empty(new long[] {heads, slices, rows * (shape.width + 1)}, Device.CUDA.options(Dtype.F32), null);
     var arguments = inputs(x, maps);
     addOfEachMap(arguments, ofFeatures);

@@ -106,6 +106,11 @@ record CudaShape(int lead, int trail, int width, boolean causal, boolean states,
     return defines("ROWS=" + rowsAdded(), "WARPS_DOWN=" + warpsDown(), "WARPS_ACROSS=" + warpsAcross(), "STAGE=" + MOST_TAKEN);
   }
 
+  String[] sweep(Sight sight) {
+    return defines("SEEN=" + sight.ordinal(), "ROWS=" + rowsAdded(), "WARPS_DOWN=" + warpsDown(), "WARPS_ACROSS=" + warpsAcross(),
+        "STAGE=" + MOST_TAKEN);
+  }
+
   String[] scan(Sight sight) {
     return new String[] {"SEEN=" + sight.ordinal(), "ENTRIES=" + entries() * width, "R=" + entries(), "LEAD=" + lead,
         "THREADS=" + SCAN_THREADS};

@@ -15,7 +15,7 @@ final class CudaStep {
   /** What the kernel is compiled for. */
   private record Shape(int lead, int middle, int last, int width, boolean counted) {
     static Shape of(Operands x) {
-      var width = x.values() == null ? 0 : (int) x.values().size(2);
+      var width = x.values() == null ? 0 : (int) x.values().size(-1);
       return new Shape(rank(x, 0), rank(x, 1), rank(x, 2), width, x.counted());
     }
 

@@ -37,7 +37,7 @@ record Gradients(List<Tensor> queries, List<Tensor> keys, Tensor columns) {
     var gradients = new ArrayList<>(queries);
     gradients.addAll(keys);
     var values = x.values();
-    if (values != null) gradients.add(columns.narrow(2, 0, values.size(2)));
+    if (values != null) gradients.add(columns.narrow(2, 0, values.size(-1)).reshape(values.shape()));
     var dtype = x.keys().getFirst().scalar_type();
     gradients.replaceAll(g -> g.to(dtype));
     return gradients;

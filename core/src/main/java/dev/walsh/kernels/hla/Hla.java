@@ -274,8 +274,9 @@ public final class Hla {
     var absent = keyMask == null ? null : keyMask.logical_not().unsqueeze(1).unsqueeze(3);
     // Whatever stands where nothing takes part, be it NaN, weighs nothing.
     var present = absent == null ? v : v.masked_fill(absent, new Scalar(0));
-    var values = present.reshape(-1, v.size(2), v.size(3));
-    var decay = ofKeys.decay() == null ? null : ofKeys.decay().reshape(values.size(0), -1);
+    // The kernels of the GPU take values where they lie.
+    var values = CudaForms.covers(spec, v) ? present : present.reshape(-1, v.size(2), v.size(3));
+    var decay = ofKeys.decay() == null ? null : ofKeys.decay().flatten(0, 1);
     boolean isCounted = spec.normalizer() == Normalizer.SUM;
     if (spec.rotation() != Rotation.AFTER) {
       var all = new Operands(stored(ofQueries, v), stored(ofKeys.features(), v), values, isCounted);

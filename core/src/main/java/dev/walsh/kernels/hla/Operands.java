@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param queries features (G,r_i,N) of each factor, or of one for all where they are tied
  * @param keys the same of keys
- * @param values (G,N,D), or null to sum the weights alone
+ * @param values (…,N,D), the dimensions before N making G, or null to sum the weights alone
  * @param counted whether the weights are summed too, as a last column
  */
 record Operands(List<Tensor> queries, List<Tensor> keys, @Nullable Tensor values, boolean counted) {
@@ -38,7 +38,7 @@ record Operands(List<Tensor> queries, List<Tensor> keys, @Nullable Tensor values
 
   /** W. */
   long columns() {
-    return (values == null ? 0 : values.size(2)) + (counted ? 1 : 0);
+    return (values == null ? 0 : values.size(-1)) + (counted ? 1 : 0);
   }
 
   /** Whether a state of so many entries has the products of all features, each once: factors are untied, so it has no symmetry. */
@@ -71,7 +71,7 @@ record Operands(List<Tensor> queries, List<Tensor> keys, @Nullable Tensor values
   /** What is summed of the tokens from {@code from} on, (G,C,W), in the dtype of sums. */
   Tensor summed(long from, long tokens) {
     var columns = new TensorVector();
-    if (values != null) columns.push_back(values.narrow(1, from, tokens).to(sumDtype().scalarType()));
+    if (values != null) columns.push_back(values.narrow(-2, from, tokens).reshape(groups(), tokens, -1).to(sumDtype().scalarType()));
     // Numerator and denominator are of the same rounded weights, because one product makes both.
     if (counted) columns.push_back(zeros(groups(), tokens, 1).fill_(new Scalar(1)));
     return torch.cat(columns, 2);

@@ -65,9 +65,20 @@ public final class Rope {
    * @param packed (B,T,3C): query, key and value
    */
   public Heads apply(Tensor packed) {
-    if (!KernelText.covers(packed) || !packed.is_contiguous()) return plain(packed);
-    var kernels = KERNELS.of(new Shape(Dtype.of(packed), (int) (packed.size(2) / 3 / headWidth), headWidth));
-    return kernels == null ? plain(packed) : fused(packed, kernels);
+    var kernels = kernels(packed, packed.size(2));
+    return kernels == null ? plain(packed) : fused(packed, new Angles(cosine, sine), kernels);
+  }
+
+  /** The same where tokens have positions of their own. packed: (B,T,3C), likewise; angles: of the T tokens. */
+  public Heads apply(Tensor packed, Angles angles) {
+    var kernels = kernels(packed, packed.size(2));
+    return kernels == null ? plain(packed, angles) : fused(packed, angles, kernels);
+  }
+
+  /** Those for rows of 3C elements; null where none rotate them. */
+  private @Nullable Kernels kernels(Tensor packed, long row) {
+    if (!KernelText.covers(packed) || !packed.is_contiguous()) return null;
+    return KERNELS.of(new Shape(Dtype.of(packed), (int) (row / 3 / headWidth), headWidth));
   }
 
   /** The same in libtorch's own operators, which the kernel must agree with. packed: (B,T,3C), left alone. */
@@ -95,7 +106,7 @@ public final class Rope {
     return new Angles(angles.cos().to(cosine.scalar_type()), angles.sin().to(sine.scalar_type()));
   }
 
-  /** The same where tokens have positions of their own. packed: (B,T,3C), left alone; angles: of the T tokens. */
+  /** As {@link #apply(Tensor, Angles)}, in libtorch's own operators. packed: (B,T,3C), left alone. */
   public Heads plain(Tensor packed, Angles angles) {
     var heads = split(packed, headWidth);
     return new Heads(rotate(heads.query, angles.cosine, angles.sine), rotate(heads.key, angles.cosine, angles.sine), heads.value);
@@ -132,8 +143,7 @@ public final class Rope {
    * @return (N,H,D) each
    */
   Heads append(Tensor packed, Tensor positions, Tensor slots, KvLayer cache) {
-    if (!KernelText.covers(packed) || !packed.is_contiguous()) return plainAppend(packed, positions, slots, cache);
-    var kernels = KERNELS.of(new Shape(Dtype.of(packed), (int) (packed.size(1) / 3 / headWidth), headWidth));
+    var kernels = kernels(packed, packed.size(1));
     if (kernels == null) return plainAppend(packed, positions, slots, cache);
     kernels.append(packed, cosine, sine, positions, slots, cache);
     var apart = packed.view(packed.size(0), 3, -1, headWidth);
@@ -172,16 +182,16 @@ public final class Rope {
     return headWidth;
   }
 
-  private Heads fused(Tensor packed, Kernels kernels) {
+  private Heads fused(Tensor packed, Angles angles, Kernels kernels) {
     Heads out;
     try (var scope = Scope.withoutGradients()) {
-      kernels.forward(packed, cosine, sine);
+      kernels.forward(packed, angles);
       var apart = packed.detach().view(packed.size(0), packed.size(1), 3, -1, headWidth).transpose(1, 3);
       out = new Heads(scope.escape(apart.select(2, 0)), scope.escape(apart.select(2, 1)), scope.escape(apart.select(2, 2)));
     }
     if (CustomGradient.isWanted(packed)) {
       CustomGradient.attach(List.of(packed), List.of(out.query, out.key, out.value),
-          given -> Arrays.asList(kernels.backward(packed, given, cosine, sine)));
+          given -> Arrays.asList(kernels.backward(packed, given, angles)));
     }
     return out;
   }
@@ -220,11 +230,11 @@ public final class Rope {
     }
 
     /** Rotates queries and keys in place. */
-    void forward(Tensor packed, Tensor cosine, Tensor sine) {
+    void forward(Tensor packed, Angles angles) {
       long heads = packed.numel() / (3L * shape.headWidth);
       if (heads == 0) return;
-      forward.launch(blocks(heads), threads, CudaModule.argument(packed), CudaModule.argument(cosine), CudaModule.argument(sine), heads,
-          packed.size(1));
+      forward.launch(blocks(heads), threads, CudaModule.argument(packed), CudaModule.argument(angles.cosine),
+          CudaModule.argument(angles.sine), heads, packed.size(1));
     }
 
     /** Rotates queries and keys in place, each token by its own position, and copies keys and values to the cache. */
@@ -237,7 +247,7 @@ public final class Rope {
     }
 
     /** given: the gradients of queries, keys and values, (B,H,T,D) -> that of the packed rows, (B,T,3C). */
-    Tensor backward(Tensor packed, List<@Nullable Tensor> given, Tensor cosine, Tensor sine) {
+    Tensor backward(Tensor packed, List<@Nullable Tensor> given, Angles angles) {
       var gradient = torch.empty_like(packed);
       long heads = packed.numel() / (3L * shape.headWidth);
       if (heads == 0) return gradient;
@@ -245,7 +255,8 @@ public final class Rope {
       var k = rows(given.get(1));
       var v = rows(given.get(2));
       backward.launch(blocks(heads), threads, CudaModule.argument(q), CudaModule.argument(k), CudaModule.argument(v), stride(q), stride(k),
-          stride(v), CudaModule.argument(gradient), CudaModule.argument(cosine), CudaModule.argument(sine), heads, packed.size(1));
+          stride(v), CudaModule.argument(gradient), CudaModule.argument(angles.cosine), CudaModule.argument(angles.sine), heads,
+          packed.size(1));
       return gradient;
     }
 

@@ -6,7 +6,7 @@
 //                  curvature2, const Bits* g0, g1, g2, Bits* dX, float* parts, int tokens, int batch, int heads, int slices,
 //                  long long batchStride, long long headStride, long long tokenStride)
 //
-// x, weight, bias and curvature are as in project.cu, g like its out; dX is (B, H, tokens, WIDTH) bf16; parts (H, slices, MAPS * RANK * (WIDTH + 1))
+// x, weight, bias and curvature are as in project.cu, g like its out; dX is (B, tokens, H, WIDTH) bf16; parts (H, slices, MAPS * RANK * (WIDTH + 1))
 // float32, still to be added up, are of the gradients of all maps' weights and then of all biases. tokens is a multiple of 8.
 //
 // Defines: project.cu, and -DBLOCKS that a multiprocessor has registers for; WIDTH is a multiple of 16 * WARPS, MAPS * RANK 16 * WARPS at most. Launch
@@ -220,7 +220,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS) pullProjection(con
 #pragma unroll
         for (int e = 0; e < 2; e++) {
           int token = first + mine + i * TILE + e * 8 + row;
-          Bits* to = dX + (group * tokens + token) * WIDTH + from;
+          Bits* to = dX + (((long long)b * tokens + token) * heads + head) * WIDTH + from;
 #pragma unroll
           for (int n = 0; n < COLUMNS / 8; n += 2) {
             unsigned left = pack(d[i][n][2 * e], d[i][n][2 * e + 1]);

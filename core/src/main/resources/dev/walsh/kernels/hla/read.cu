@@ -2,11 +2,13 @@
 // tokens in their own chunk, A being the product of the factors' similarities. Neither Φ nor A is ever stored.
 //
 //   read(const Bits* lead, const Bits* trail, const Bits* otherLead, const Bits* otherTrail, const Bits* columns, const Bits* states,
-//        const float* counts, Bits* out, float* weights, int carried, int tokens, int chunk, int chunks)
+//        const float* counts, Bits* out, float* weights, int carried, int tokens, int chunk, int chunks, int heads, int firstGroup,
+//        long long columnBatch, long long columnHead, long long columnToken, long long outBatch, long long outHead, long long outToken)
 //
-// lead and otherLead are (G, LEAD, tokens), trail and otherTrail (G, TRAIL, tokens), columns and out (G, tokens, WIDTH), all bf16; states
-// (G, chunks, R, WIDTH) bf16 and counts (G, chunks, R) float32, R = LEAD * TRAIL, without chunks where SEEN is 0; weights (G, tokens) float32. carried is
-// 1 where the first chunk finds sums too, and else 0, with SEEN 1. tokens is a multiple of 8, chunk of BLOCK.
+// lead and otherLead are (G, LEAD, tokens), trail and otherTrail (G, TRAIL, tokens), bf16; states (G, chunks, R, WIDTH) bf16 and counts (G, chunks, R)
+// float32, R = LEAD * TRAIL, without chunks where SEEN is 0; weights (G, tokens) float32. columns and out are (B, heads, tokens, WIDTH) bf16, each by its
+// strides, in elements, multiples of 8; the G groups are those of their B * heads from firstGroup on. carried is 1 where the first chunk finds sums
+// too, and else 0, with SEEN 1. tokens is a multiple of 8, chunk of BLOCK.
 //
 // -DSEEN: which of the other side's tokens a token sees: 0 all, 1 those up to it, 2 those from it on. -DSTATES, -DPAIRS: whether there are states, and
 // pairs within a chunk; with SEEN 0 one of the two. -DNORMALISED: whether out is divided by the sum of A's row, which becomes weights; without,
@@ -141,7 +143,9 @@ __device__ __forceinline__ void addPairs(Sums& sums, const Bits* features, const
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) read(const Bits* lead, const Bits* trail, const Bits* otherLead, const Bits* otherTrail,
-    const Bits* columns, const Bits* states, const float* counts, Bits* out, float* weights, int carried, int tokens, int chunk, int chunks) {
+    const Bits* columns, const Bits* states, const float* counts, Bits* out, float* weights, int carried, int tokens, int chunk, int chunks,
+    int heads, int firstGroup, long long columnBatch, long long columnHead, long long columnToken, long long outBatch, long long outHead,
+    long long outToken) {
   extern __shared__ __align__(16) Bits shared[];
   Bits* buffers = shared + FEATURES;
   int blocks = (tokens + BLOCK - 1) / BLOCK;
@@ -156,7 +160,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) read(const Bits* lead, con
   long long state = (SEEN == 0 ? group : group * chunks + place) * R;
   otherLead += group * LEAD * tokens;
   otherTrail += group * TRAIL * tokens;
-  columns += group * tokens * WIDTH;
+  int ofAll = firstGroup + (int)group;
+  columns += ofAll / heads * columnBatch + ofAll % heads * columnHead;
   states += state * WIDTH;
   counts += state;
 
@@ -175,7 +180,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) read(const Bits* lead, con
       fetchTile<LEAD, OTHERS, THREADS>(buffer, otherLead + from, tokens, LEAD, end - from);
       if constexpr (TRAIL > 1)
         fetchTile<TRAIL_ROWS, OTHERS, THREADS>(buffer + LEAD * OTHER_STRIDE, otherTrail + from, tokens, TRAIL, end - from);
-      fetchTile<OTHERS, WIDTH, THREADS>(buffer + (LEAD + TRAIL_ROWS) * OTHER_STRIDE, columns + (long long)from * WIDTH, WIDTH, end - from, WIDTH);
+      fetchTile<OTHERS, WIDTH, THREADS>(buffer + (LEAD + TRAIL_ROWS) * OTHER_STRIDE, columns + from * columnToken, columnToken, end - from, WIDTH);
     }
   };
 
@@ -224,11 +229,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) read(const Bits* lead, con
     }
   }
   __syncwarp();
-  out += (group * tokens + first) * WIDTH;
+  out += ofAll / heads * outBatch + ofAll % heads * outHead + first * outToken;
   for (int i = lane(); i < DOWN * 16 * WIDTH / 8; i += WARP) {
     int row = down + i / (WIDTH / 8);
     int column = i % (WIDTH / 8) * 8;
     if (first + row < tokens)
-      *reinterpret_cast<uint4*>(out + (long long)row * WIDTH + column) = *reinterpret_cast<const uint4*>(shared + row * WIDTH_STRIDE + column);
+      *reinterpret_cast<uint4*>(out + row * outToken + column) = *reinterpret_cast<const uint4*>(shared + row * WIDTH_STRIDE + column);
   }
 }

@@ -5,6 +5,7 @@ import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
 import dev.walsh.tensor.Scope;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Collectors;
@@ -29,6 +30,8 @@ final class CudaFormsTest {
   // Gradients are small differences of large sums of what was rounded.
   private static final double GRADIENT = 2e-2;
   private static final long GROUPS = 3;
+  // As many as fill a GPU, each with all its chunks.
+  private static final long MANY_GROUPS = 300;
 
   @BeforeAll
   static void needsGpu() {
@@ -38,12 +41,16 @@ final class CudaFormsTest {
   /** Positive features of one or two sides; where factors are tied, one tensor for all. */
   private record Problem(int factors, List<Tensor> leaves, Tensor upstream, int queries, int keys) {
     static Problem of(List<Integer> ranks, boolean isTied, long n, long width) {
+      return of(GROUPS, ranks, isTied, n, width);
+    }
+
+    static Problem of(long groups, List<Integer> ranks, boolean isTied, long n, long width) {
       torch.manual_seed(n);
       var leaves = new ArrayList<Tensor>();
       int sides = isTied ? 1 : ranks.size();
-      for (int i = 0; i < 2 * sides; i++) leaves.add(leaf(torch.softplus(torch.randn(GROUPS, ranks.get(i % sides), n))));
-      leaves.add(leaf(torch.randn(GROUPS, n, width)));
-      return new Problem(ranks.size(), leaves, leaf(torch.randn(GROUPS, n, width)).detach(), sides, sides);
+      for (int i = 0; i < 2 * sides; i++) leaves.add(leaf(torch.softplus(torch.randn(groups, ranks.get(i % sides), n))));
+      leaves.add(leaf(torch.randn(groups, n, width)));
+      return new Problem(ranks.size(), leaves, leaf(torch.randn(groups, n, width)).detach(), sides, sides);
     }
 
     private static Tensor leaf(Tensor x) {
@@ -117,12 +124,12 @@ final class CudaFormsTest {
     }
   }
 
-  @Test
-  void statesDecayWhereChunksBegin() {
+  @ParameterizedTest
+  @CsvSource({GROUPS + ",700,128", MANY_GROUPS + ",200,64"})
+  void statesDecayWhereChunksBegin(long groups, long n, long chunk) {
     try (var scope = Scope.open()) {
-      long chunk = 128;
-      var problem = Problem.of(List.of(16, 16), false, 700, 64);
-      var decay = torch.rand(new long[] {GROUPS, Math.ceilDiv(700, chunk)}, Device.CUDA.options(Dtype.F32)).mul(new Scalar(0.5))
+      var problem = Problem.of(groups, List.of(16, 16), false, n, 64);
+      var decay = torch.rand(new long[] {groups, Math.ceilDiv(n, chunk)}, Device.CUDA.options(Dtype.F32)).mul(new Scalar(0.5))
           .add(new Scalar(0.5));
       check(new CudaForms(2, true, true, chunk), problem, decay, problem.wide().plain(true, decay, chunk));
     }
@@ -131,15 +138,24 @@ final class CudaFormsTest {
   @ParameterizedTest
   @CsvSource(delimiter = ';', value = {"16,16; 64", "8,8; 64", "64; 128", "5,4; 16", "8,6,4; 64"})
   void sequencesGoOnWhereOthersEnded(String ranks, long width) {
-    var r = ranks(ranks);
+    goOn(GROUPS, ranks(ranks), width, 5, 300, 128, 267);
+  }
+
+  @ParameterizedTest
+  @CsvSource(delimiter = ';', value = {"16,16; 64", "5,4; 16"})
+  void manySequencesGoOnWhereOthersEnded(String ranks, long width) {
+    goOn(MANY_GROUPS, ranks(ranks), width, 5, 150, 45);
+  }
+
+  private static void goOn(long groups, List<Integer> r, long width, long... lengths) {
     try (var scope = Scope.open()) {
-      var problem = Problem.of(r, false, 700, width);
+      var problem = Problem.of(groups, r, false, Arrays.stream(lengths).sum(), width);
       var exact = problem.wide().plain(true, null, 0).getFirst();
       try (var inner = Scope.withoutGradients()) {
-        var state = torch.zeros(new long[] {GROUPS, r.stream().reduce(1, (a, b) -> a * b), width + 1}, Device.CUDA.options(Dtype.F32));
+        var state = torch.zeros(new long[] {groups, r.stream().reduce(1, (a, b) -> a * b), width + 1}, Device.CUDA.options(Dtype.F32));
         var outs = new TensorVector();
         long from = 0;
-        for (long tokens : new long[] {5, 300, 128, 267}) {
+        for (long tokens : lengths) {
           var x = problem.part(from, tokens);
           outs.push_back(
               Objects.requireNonNull(new CudaForms(r.size(), true, true, 128).proceed(x, null, state), "the GPU runs the kernels"));
@@ -163,6 +179,27 @@ final class CudaFormsTest {
         assertThat(found.getFirst().narrow(1, 0, 70).abs().max().item_double()).isZero();
         assertThat(found.get(1).narrow(2, 0, 70).abs().max().item_double()).isZero();
         for (var t : found) assertThat(t.isfinite().all().item_bool()).isTrue();
+      }
+    }
+  }
+
+  @Test
+  void valuesMayLieInPackedRows() {
+    try (var scope = Scope.open()) {
+      long n = 328;
+      for (long chunk : new long[] {64, 512}) {
+        var problem = Problem.of(List.of(16, 16), false, n, 32);
+        var packed = problem.leaves.getLast().detach().unsqueeze(0).transpose(1, 2).unsqueeze(2).repeat(1, 1, 3, 1, 1)
+            .set_requires_grad(true);
+        var values = packed.select(2, 2).transpose(1, 2);
+        var x = problem.operands();
+        var form = new CudaForms(2, true, true, chunk);
+        var out = Objects.requireNonNull(form.apply(new Operands(x.queries(), x.keys(), values, true), null), "the GPU runs the kernels");
+        var gradient = torch.grad(new TensorVector(out.squeeze(0)), new TensorVector(packed), new TensorVector(problem.upstream),
+            new BoolOptional(), false, false).get(0);
+        var expected = problem.outputAndGradients(apply(form, problem, null));
+        assertThat(out.squeeze(0).equal(expected.getFirst())).isTrue();
+        assertThat(gradient.select(2, 2).transpose(1, 2).squeeze(0).equal(expected.getLast())).isTrue();
       }
     }
   }

@@ -12,8 +12,9 @@ final class CudaKernelsTest {
   private static final Pattern INCLUDE = Pattern.compile("(?m)^#include (.*)$");
 
   @ParameterizedTest
-  @ValueSource(strings = {"accumulate.cu", "scan.cu", "read.cu", "pull.cu", "pull_shape.cu", "pull_pairs.cu", "upstream.cu", "features.cu",
-      "project.cu", "projection.cu", "pull_projection.cu", "step.cu", "token.cu", "softplus.cu", "tensor_cores.cu"})
+  @ValueSource(strings = {"sums.cu", "accumulate.cu", "scan.cu", "sweep.cu", "read.cu", "pull.cu", "pull_shape.cu", "pull_pairs.cu",
+      "upstream.cu", "features.cu", "project.cu", "projection.cu", "pull_projection.cu", "step.cu", "token.cu", "softplus.cu",
+      "tensor_cores.cu"})
   void includesAreHeadersThatTravelWithIt(String name) {
     var included = INCLUDE.matcher(CudaKernels.text(name)).results().map(found -> found.group(1)).toList();
     var headers = Stream.concat(CudaKernels.HEADERS.stream(), CudaKernels.SHARED_HEADERS.stream()).map(header -> '"' + header + '"')

@@ -2,9 +2,12 @@ package dev.walsh.kernels.nn;
 
 import dev.walsh.tensor.Device;
 import dev.walsh.tensor.Dtype;
+import dev.walsh.tensor.Memory;
 import dev.walsh.tensor.Scope;
 import dev.walsh.tensor.Weights;
 import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.Test;
@@ -66,6 +69,28 @@ final class RopeTest {
       var upstream = List.of(Exactly.random(Device.CUDA, dtype, b, t, heads, headWidth).transpose(1, 2),
           Exactly.random(Device.CUDA, dtype, b, t, 3, heads, headWidth).select(2, 1).transpose(1, 2),
           Exactly.random(Device.CUDA, dtype, b, heads, t, headWidth));
+      Exactly.assertRounded("the gradient", gradient(packed, out, upstream), gradient(wide, exact, upstream));
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"BF16,65,12,64", "F32,17,3,10"})
+  void theKernelTurnsTokensByPositionsOfTheirOwn(Dtype dtype, int tokens, long heads, int headWidth) {
+    assumeTrue(Device.hasCuda(), "there is no GPU here");
+    try (var scope = Scope.open()) {
+      var packed = Exactly.leaf(Device.CUDA, dtype, 1, tokens, 3 * heads * headWidth);
+      var wide = Exactly.wide(packed);
+      // Beyond the table, and in no order.
+      var positions = Memory.tensor(new Random(1).longs(tokens, 0, 500).toArray(), tokens).to(Device.CUDA.options(Dtype.I64), false, false,
+          null);
+      var rope = rope(Device.CUDA, dtype, 4, headWidth);
+      var out = rope.apply(packed.clone(), rope.angles(positions));
+      var exactly = rope(Device.CUDA, Dtype.F64, 4, headWidth);
+      var exact = exactly.apply(wide, exactly.angles(positions));
+      Exactly.assertRounded("q", out.query(), exact.query());
+      Exactly.assertRounded("k", out.key(), exact.key());
+      Exactly.assertRounded("v", out.value(), exact.value());
+      var upstream = IntStream.range(0, 3).mapToObj(i -> Exactly.random(Device.CUDA, dtype, 1, heads, tokens, headWidth)).toList();
       Exactly.assertRounded("the gradient", gradient(packed, out, upstream), gradient(wide, exact, upstream));
     }
   }
