@@ -15,6 +15,8 @@ import org.jspecify.annotations.Nullable;
 final class CudaFewRows {
   /** A matrix in bytes must be widened for libtorch's products, which moves five times its bytes: rather it is read once for each launch. */
   private static final int MOST_ROWS_OF_BYTES = 128;
+  /** More than 32 rows are for matrices of which a side is no longer. */
+  private static final int SHORT_SIDE = 768;
   private static final int PACKET_BYTES = 16;
   /** Columns of the result that matrix units make at a time. */
   private static final int TILE = 8;
@@ -29,16 +31,16 @@ final class CudaFewRows {
     if (!bytes && Dtype.of(weight) != Dtype.BF16) return false;
     long in = x.size(-1);
     long rows = x.numel() / in;
-    return rows > 0 && rows <= (bytes ? MOST_ROWS_OF_BYTES : mostRows(weight)) && in % packet(bytes) == 0;
+    return rows > 0 && rows <= (bytes ? MOST_ROWS_OF_BYTES : mostRows(weight, in)) && in % packet(bytes) == 0;
   }
 
   /**
-   * The most for which the product is faster than libtorch's, in which blocks share the rows: the fewer, the larger the matrix. Those of matrices
-   * that are not large are as measured in a chain of a layer's kernels, which libtorch's neither begin early nor let begin.
+   * The most for which the product is faster than libtorch's, in which blocks share the rows: the fewer, the larger the matrix. For more than 32
+   * that is as measured in a chain of a layer's kernels, which libtorch's neither begin early nor let begin.
    */
-  private static int mostRows(Tensor weight) {
-    long numbers = weight.numel();
-    return numbers > 1 << 23 ? 16 : numbers > 6_000_000 ? 32 : Shape.MOST_ROOM;
+  private static int mostRows(Tensor weight, long in) {
+    if (weight.numel() > 1 << 23) return 16;
+    return Math.min(in, weight.size(0)) > SHORT_SIDE ? 32 : Shape.MOST_ROOM;
   }
 
   /** Elements of the matrix that one access brings. */
@@ -61,7 +63,7 @@ final class CudaFewRows {
     int in = (int) x.size(-1);
     int rows = (int) (x.numel() / in);
     int outs = (int) weight.size(0) / (gated ? 2 : 1);
-    int most = Math.max(Shape.MOST_ROOM / 2, mostRows(weight));
+    int most = Math.max(32, mostRows(weight, in));
     var kernel = KERNELS.of(Shape.of(Math.min(rows, most), in, outs, Int8Matrix.is(weight), gated, result));
     if (kernel == null) return null;
     var shape = x.shape();

@@ -41,7 +41,7 @@ final class CudaFewRowsTest {
       "5,5504,33,false", "9,768,768,false", "16,1536,100,false", "13,24,20000,false", "32,768,768,false", "1,768,2304,true",
       "7,2048,768,true", "20,48,20,true",
       "32,96,20,true", "33,96,20,true", "128,768,100,true", "17,768,1024,false", "16,2560,7680,false",
-      "33,768,2304,false", "64,2048,768,false", "50,768,768,false", "64,1024,3072,false", "64,768,2304,true", "60,2048,768,true"})
+      "33,768,2304,false", "64,2048,768,false", "50,768,768,false", "64,704,3072,false", "64,768,2304,true", "60,2048,768,true"})
   void itIsTheProduct(long rows, long in, long out, boolean bytes) {
     try (var scope = Scope.withoutGradients()) {
       var x = Exactly.random(Device.CUDA, Dtype.BF16, 1, rows, in);
@@ -55,7 +55,7 @@ final class CudaFewRowsTest {
 
   @ParameterizedTest
   @CsvSource({"1,768,2048,false", "8,256,704,false", "3,1536,17,false", "16,64,33,false", "29,64,33,false", "1,768,2048,true",
-      "20,64,33,true", "70,64,33,true", "64,768,2048,false", "45,1024,2752,false", "64,768,2048,true", "64,1024,2752,true"})
+      "20,64,33,true", "70,64,33,true", "64,768,2048,false", "45,768,2752,false", "64,768,2048,true", "64,1024,2752,true"})
   void soItIsWithTheGate(long rows, long in, long hidden, boolean bytes) {
     try (var scope = Scope.withoutGradients()) {
       var x = Exactly.random(Device.CUDA, Dtype.BF16, rows, in);
@@ -71,6 +71,8 @@ final class CudaFewRowsTest {
     try (var scope = Scope.open()) {
       var matrix = Exactly.random(Device.CUDA, Dtype.BF16, 24, 16);
       assertThat(CudaFewRows.multiply(Exactly.random(Device.CUDA, Dtype.BF16, 65, 16), matrix, Dtype.BF16)).isNull();
+      var wide = Exactly.random(Device.CUDA, Dtype.BF16, 1024, 1024);
+      assertThat(CudaFewRows.multiply(Exactly.random(Device.CUDA, Dtype.BF16, 33, 1024), wide, Dtype.BF16)).isNull();
       var large = Exactly.random(Device.CUDA, Dtype.BF16, 8192, 2048);
       assertThat(CudaFewRows.multiply(Exactly.random(Device.CUDA, Dtype.BF16, 17, 2048), large, Dtype.BF16)).isNull();
       assertThat(CudaFewRows.multiply(Exactly.leaf(Device.CUDA, Dtype.BF16, 1, 16), matrix, Dtype.BF16)).isNull();

@@ -95,7 +95,7 @@ final class LinearTest {
   @Test
   void whatIsReplayedGetsTheFastestAlgorithmAndKeepsFewRowsWhereTheyWere() {
     try (var scope = Scope.withoutGradients()) {
-      var x = random(64, 32);
+      var x = random(96, 32);
       var weight = random(48, 32);
       assertThat(Linear.isOurs(x, weight)).isFalse();
       CudaGraph.warmUp(() -> {
