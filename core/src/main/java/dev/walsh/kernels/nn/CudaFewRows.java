@@ -15,7 +15,9 @@ import org.jspecify.annotations.Nullable;
 final class CudaFewRows {
   /** A matrix in bytes must be widened for libtorch's products, which moves five times its bytes: rather it is read once for each launch. */
   private static final int MOST_ROWS_OF_BYTES = 128;
-  /** More than 32 rows are for matrices of which a side is no longer. */
+  /** Of a launch, whatever the matrix. */
+  private static final int ROWS = 32;
+  /** More rows are for matrices of which a side is no longer. */
   private static final int SHORT_SIDE = 768;
   private static final int PACKET_BYTES = 16;
   /** Columns of the result that matrix units make at a time. */
@@ -35,12 +37,12 @@ final class CudaFewRows {
   }
 
   /**
-   * The most for which the product is faster than libtorch's, in which blocks share the rows: the fewer, the larger the matrix. For more than 32
+   * The most for which the product is faster than libtorch's, in which blocks share the rows: the fewer, the larger the matrix. Beyond {@link #ROWS}
    * that is as measured in a chain of a layer's kernels, which libtorch's neither begin early nor let begin.
    */
   private static int mostRows(Tensor weight, long in) {
     if (weight.numel() > 1 << 23) return 16;
-    return Math.min(in, weight.size(0)) > SHORT_SIDE ? 32 : Shape.MOST_ROOM;
+    return Math.min(in, weight.size(0)) > SHORT_SIDE ? ROWS : Shape.MOST_ROOM;
   }
 
   /** Elements of the matrix that one access brings. */
@@ -63,7 +65,7 @@ final class CudaFewRows {
     int in = (int) x.size(-1);
     int rows = (int) (x.numel() / in);
     int outs = (int) weight.size(0) / (gated ? 2 : 1);
-    int most = Math.max(32, mostRows(weight, in));
+    int most = Math.max(ROWS, mostRows(weight, in));
     var kernel = KERNELS.of(Shape.of(Math.min(rows, most), in, outs, Int8Matrix.is(weight), gated, result));
     if (kernel == null) return null;
     var shape = x.shape();
@@ -115,9 +117,10 @@ final class CudaFewRows {
     private static Shape ofMostRoom(int in, double blocks, boolean bytes, boolean gated, Dtype result) {
       if (gated) return new Shape(MOST_ROOM, 1, blocks > 2 ? 4 : 8, 1, blocks > 2 ? 2 : 1, bytes, true, result);
       if (blocks > 1) return new Shape(MOST_ROOM, 2, 8, 1, 1, bytes, false, result);
-      boolean shared = CudaModule.hasClusters() && in >= CLUSTER * 4 * LANES * packet(bytes);
-      return shared
-          ? new Shape(MOST_ROOM, 4, 4, CLUSTER, 2, bytes, false, result)
+      int warps = 4;
+      boolean allHaveColumns = in >= CLUSTER * warps * LANES * packet(bytes);
+      return CudaModule.hasClusters() && allHaveColumns
+          ? new Shape(MOST_ROOM, 4, warps, CLUSTER, 2, bytes, false, result)
           : new Shape(MOST_ROOM, 1, 16, 1, 2, bytes, false, result);
     }
 

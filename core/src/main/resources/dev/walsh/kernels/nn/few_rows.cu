@@ -8,7 +8,7 @@
 // of 16: elements, or with -DIN_BYTES=1 signed bytes and, at stride - 16, the float that they are multiplied by. `in` is a multiple of the 16
 // bytes' elements.
 //
-// -DELEMENT=Bf16, -DVECTOR=8: element.cu; -DROWS, 8 or a multiple of 16; -DTILES, groups of 8 columns of out that a block has; -DWARPS of a
+// -DELEMENT=Bf16, -DVECTOR=8: element.cu; -DROWS, 8 or a multiple of 16; -DTILES, groups of 8 columns of out that a block has, 1, 2 or 4; -DWARPS of a
 // block, a power of two, which take turns in the columns of W; -DSPLITS, blocks that do so together, more than one (a cluster) from compute
 // capability 9.0 on; -DDEPTH, accesses of 16 bytes a lane and tile under way. Launch ceil(outs / (8 * TILES)) * SPLITS blocks of WARPS * 32
 // threads.
